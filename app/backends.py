@@ -150,16 +150,37 @@ def build_passage_embedder(settings: Settings, embedder: Embedder) -> Embedder:
 
 def build_generator(settings: Settings) -> Generator:
     """The generator that ``settings.generator`` selects; raises ``SettingsInvalid``."""
-    choice = settings.generator
-    if choice in GENERATORS:
-        return GENERATORS[choice](settings)
-    if is_remote(settings):
-        return _model_server(settings)
+    if settings.generator in GENERATORS:
+        return GENERATORS[settings.generator](settings)
+    remote = is_remote(settings)
+    found = _model_server(settings) if remote else _of_folder(settings)
+    # The name stands for the risk model and the certificate of what bears it.
+    if found.name.split(":")[0] in GENERATORS:
+        raise SettingsInvalid(
+            f"The generator's name {found.name!r} is that of a shipped one: "
+            + ("give the model another one." if remote else "rename the folder.")
+        )
+    return found
+
+
+def _of_folder(settings: Settings) -> Generator:
+    """A local folder: a reader as ``training.larger`` writes it, or one of transformers."""
+    folder = _folder("generator", settings.generator)
+    if _is_reader(folder):
+        from app.inference.reader import LargerReader
+
+        return LargerReader(_shared_reader(folder, settings.device), folder.name)
     from app.inference.local_model import TransformersGenerator
     from app.inference.writing.search import Decoding
 
     decoding = Decoding(settings.generator_beams, settings.generator_constraint)
-    return TransformersGenerator(_folder("generator", choice), settings.device, decoding=decoding)
+    return TransformersGenerator(folder, settings.device, decoding=decoding)
+
+
+def _is_reader(folder: Path) -> bool:
+    from app.inference.networks.weights import MANIFEST, parse_manifest
+
+    return (folder / MANIFEST).is_file() and parse_manifest(folder).get("name") == "reader"
 
 
 def build_versions(

@@ -27,10 +27,16 @@ def write_weights(out: Path, tensors: Mapping[str, Tensor]) -> None:
     (out / WEIGHTS).chmod(0o644)
 
 
-def seal(out: Path, name: str, config: Mapping[str, Any], training: Mapping[str, Any]) -> None:
+def seal(
+    out: Path,
+    name: str,
+    config: Mapping[str, Any],
+    training: Mapping[str, Any],
+    base: str = BASE_NAME,
+) -> None:
     """Write the config, and the manifest of config and weights."""
     (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    write_manifest(out, name, training, (CONFIG, WEIGHTS))
+    write_manifest(out, name, training, (CONFIG, WEIGHTS), base)
 
 
 def write_manifest(
@@ -49,6 +55,11 @@ def write_manifest(
 def training_figures(folder: Path) -> Any:
     """What the manifest says of the run that made the model."""
     return json.loads((folder / MANIFEST).read_text("utf-8"))["training"]
+
+
+def base_of(folder: Path) -> str:
+    """What the model was fine-tuned from."""
+    return str(json.loads((folder / MANIFEST).read_text("utf-8"))["base"])
 
 
 def mean_weights(first: Path, second: Path, share: float) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ the graph divides by them and multiplies the weights (Xiao et al., 2023: SmoothQ
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,19 +36,20 @@ Data = Annotated[Path, typer.Option(help="folder with train/qa")]
 cli = typer.Typer(no_args_is_help=True)
 
 
-def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) -> dict[str, Tensor]:
-    """The largest absolute value of each channel [H] that a normalisation gives, named as in a
+def measure_ranges(
+    model: nn.Module, norms: Mapping[str, nn.Module], texts: Sequence[tuple[str, str | None]]
+) -> dict[str, Tensor]:
+    """The largest absolute value of each channel [H] that each of ``norms`` gives, named as in a
     file, over ``texts``, each with another or alone."""
     found: dict[str, Tensor] = {}
 
     def note(name: str, states: Tensor) -> None:
-        largest = states.detach().abs().amax((0, 1))
+        largest = states.detach().float().abs().amax((0, 1))
         found[name] = torch.maximum(found[name], largest) if name in found else largest
 
     hooks = [
         module.register_forward_hook(lambda _module, _inputs, out, name=name: note(name, out))
-        for name, module in model.encoder.named_modules()
-        if isinstance(module, nn.LayerNorm)
+        for name, module in norms.items()
     ]
     tokenizer = load_tokenizer()
     for text, pair in texts:
@@ -61,9 +62,26 @@ def measure_ranges(model: PairModel, texts: Sequence[tuple[str, str | None]]) ->
     return {f"{RANGES_PREFIX}{name}": tensor for name, tensor in found.items()}
 
 
+def _norms(model: PairModel) -> dict[str, nn.Module]:
+    return {n: m for n, m in model.encoder.named_modules() if isinstance(m, nn.LayerNorm)}
+
+
+def texts_of(data: Path, rng: random.Random, count: int) -> list[tuple[str, str]]:
+    """Random training questions with their titles, each with its passage."""
+    rows = read_rows(data / "train/qa/passages.jsonl.gz")
+    passages = {row["passage_id"]: row for row in rows}
+    asked = [row for row in read_rows(data / "train/qa/questions.jsonl.gz") if row["answerable"]]
+    return [
+        (f"{row['question']} {SEPARATOR} {title_of(passage)}", passage["text"])
+        for row in rng.sample(asked, count)
+        for passage in [passages[row["passage_ids"][0]]]
+    ]
+
+
 def write_ranges(folder: Path, pairs: Sequence[tuple[str, str | None]]) -> None:
     """Measure the reader of ``folder`` over ``pairs`` and write the ranges beside its weights."""
-    ranges = measure_ranges(load_pair_model(folder, READER_HEADS), pairs)
+    model = load_pair_model(folder, READER_HEADS)
+    ranges = measure_ranges(model, _norms(model), pairs)
     write_weights(folder, load_tensors(folder / WEIGHTS) | ranges)
     seal_reader(folder, load_tuning(folder), training_figures(folder))
 
@@ -72,7 +90,8 @@ def write_embedder_ranges(folder: Path, texts: Sequence[str]) -> None:
     """Measure the packaged embedder over ``texts`` and write its ranges, and nothing else, into
     ``folder``."""
     encoder = new_pair_model(READER_HEADS).eval()
-    write_weights(folder, measure_ranges(encoder, [(one, None) for one in texts]))
+    ranges = measure_ranges(encoder, _norms(encoder), [(one, None) for one in texts])
+    write_weights(folder, ranges)
     write_manifest(folder, folder.name, {"texts": len(texts)}, (WEIGHTS,))
 
 
@@ -83,16 +102,7 @@ def reader(
     seed: int = 0,
 ) -> None:
     """Measure over random training questions and their passages."""
-    rows = read_rows(data / "train/qa/passages.jsonl.gz")
-    passages = {row["passage_id"]: row for row in rows}
-    asked = [row for row in read_rows(data / "train/qa/questions.jsonl.gz") if row["answerable"]]
-    chosen = random.Random(seed).sample(asked, TEXTS)
-    pairs = [
-        (f"{row['question']} {SEPARATOR} {title_of(passage)}", passage["text"])
-        for row in chosen
-        for passage in [passages[row["passage_ids"][0]]]
-    ]
-    write_ranges(model, pairs)
+    write_ranges(model, texts_of(data, random.Random(seed), TEXTS))
 
 
 @cli.command()

@@ -33,20 +33,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.inference.embedder import load_tokenizer
+from app.inference.networks.larger_model import LargerModel
 from app.inference.networks.pair_model import PairModel, new_pair_model
 from app.inference.networks.pair_tensors import READER_HEADS
-from app.inference.networks.weights import WEIGHTS, load_tensors
+from app.inference.networks.weights import BASE_NAME, WEIGHTS, load_tensors
 from app.inference.reader import Tuning, load_tuning
 from training.companies import Asked, asked_of, rows_of
 from training.data import ReaderData, ReaderExample, SpanExample, load_reader_data, shuffled
 from training.handbook import made_examples
-from training.model_folder import seal, training_figures, write_mean, write_weights
+from training.master_weights import MasterAdamW, adamw
+from training.model_folder import base_of, seal, training_figures, write_mean, write_weights
 from training.runs import Meter, Progress, load_progress, save_progress
 
 CLS, SEP = 101, 102
 IGNORED = -1e4
 UNTUNED = Tuning(min_margin=0.0, answer_weight=1.0, relevance_weight=0.0, titles=True)
-PHASES = ((0.5, 128), (1.0, 224))
+Phases = Sequence[tuple[float, int]]
+PHASES: Phases = ((0.5, 128), (1.0, 224))
 """(share of the budget at which the phase ends, passage tokens during it)"""
 
 TOGETHER = 12
@@ -69,6 +72,7 @@ TITLED_SHARE = 0.7
 PLAIN_SHARE = 0.6
 """How many of the questions without an unanswerable twin take part in one pass over the data."""
 SAVE_EVERY_S = 240.0
+Trained = PairModel | LargerModel
 LOSSES = ("span_loss", "ranking_loss", "answer_loss")
 
 
@@ -290,9 +294,11 @@ def answer_loss(answers: Tensor, positions: Tensor) -> Tensor:
     )
 
 
-def schedule(progress: float, step: int, warmup: int = 150) -> tuple[float, int]:
+def schedule(
+    progress: float, step: int, phases: Phases = PHASES, warmup: int = 150
+) -> tuple[float, int]:
     """(learning-rate factor, passage tokens) at ``progress`` in [0, 1] of the budget."""
-    window = next(size for until, size in PHASES if progress <= until)
+    window = next(size for until, size in phases if progress <= until)
     return min(1.0, (step + 1) / warmup) * max(0.02, 1 - progress), window
 
 
@@ -302,7 +308,7 @@ def freeze(model: PairModel, layers: int) -> None:
         layer.requires_grad_(False)
 
 
-def losses_of(model: PairModel, batch: Batch, device: torch.device, half: bool) -> Tensor:
+def losses_of(model: Trained, batch: Batch, device: torch.device, half: bool) -> Tensor:
     """The three losses [3]: span, ranking, answerability; ``half`` computes in bf16."""
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         token, pair = model(
@@ -349,7 +355,7 @@ def _tokens_per_second(attention: str, half: bool, rows: int = 32, length: int =
 
 
 def train(
-    model: PairModel,
+    model: Trained,
     source: Source,
     *,
     minutes: float,
@@ -358,22 +364,26 @@ def train(
     device: torch.device,
     half: bool = True,
     state: Path | None = None,
+    phases: Phases = PHASES,
+    save_every_s: float = SAVE_EVERY_S,
 ) -> dict[str, float]:
     """Train for ``minutes`` in all; returns figures.
 
-    Every ``SAVE_EVERY_S`` it saves the reader to ``out``, and to ``state`` all that it needs to
+    Every ``save_every_s`` it saves the reader to ``out``, and to ``state`` all that it needs to
     go on, from which it does go on when there is one.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
+    optimizer = adamw(parameters, learning_rate)
     done = load_progress(state, model, optimizer) if state else Progress()
+    if isinstance(optimizer, MasterAdamW):
+        optimizer.take()
     source.start(done)
     saved = time.monotonic()
     began = saved - done.seconds
     meter = Meter(done.rows, done.tokens)
     model.train()
     while (progress := (time.monotonic() - began) / (minutes * 60)) < 1:
-        factor, window = schedule(progress, done.step)
+        factor, window = schedule(progress, done.step, phases)
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate * factor
         batch = source.next(window)
@@ -388,7 +398,7 @@ def train(
         elapsed = time.monotonic() - began
         if done.step % 50 == 0:
             typer.echo(f"step {done.step} progress {progress:.3f} {meter.line(elapsed)}")
-        if time.monotonic() - saved > SAVE_EVERY_S:
+        if time.monotonic() - saved > save_every_s:
             saved = time.monotonic()
             save(model, out, meter.figures(elapsed))
             done.seconds, done.rows, done.tokens = elapsed, meter.examples, meter.tokens
@@ -406,15 +416,17 @@ def _from(order: Iterator[int], done: Progress) -> Iterator[int]:
         yield place
 
 
-def save(model: PairModel, out: Path, figures: dict[str, float]) -> None:
+def save(model: Trained, out: Path, figures: dict[str, float]) -> None:
     """Write the trained tensors, without a tuning yet."""
     write_weights(out, model.trained_state())
     seal_reader(out, UNTUNED, figures)
 
 
-def seal_reader(out: Path, tuning: Tuning, figures: dict[str, float]) -> None:
+def seal_reader(
+    out: Path, tuning: Tuning, figures: dict[str, float], base: str = BASE_NAME
+) -> None:
     """Write the tuning as the config, and the manifest."""
-    seal(out, "reader", asdict(tuning), figures)
+    seal(out, "reader", asdict(tuning), figures, base)
 
 
 def start_from(model: PairModel, init: Path) -> None:
@@ -451,7 +463,7 @@ def tune(
     """Set the tuning of a trained reader."""
     titles = load_tuning(out).titles  # a matter of the training, not of the tuning
     tuning = Tuning(min_margin, answer_weight, relevance_weight, titles)
-    seal_reader(out, tuning, training_figures(out))
+    seal_reader(out, tuning, training_figures(out), base_of(out))
 
 
 @app.command()

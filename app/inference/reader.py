@@ -537,6 +537,26 @@ class ReaderGenerator:
         return span_answer(passage, *_told(question, span, passage), question, self.name, features)
 
 
+class LargerReader(ReaderGenerator):
+    """A reader of its own behind the Generator port: it reads the evidence itself, whatever
+    another one made of it for the ranking."""
+
+    def __init__(self, reader: Reader, name: str) -> None:
+        super().__init__(reader)
+        self.name = name
+
+    def draft(self, requests: Sequence[DraftRequest]) -> list[Draft]:
+        """One extractive draft per request."""
+        unread = [replace(request, readings=()) for request in requests]
+        for request in unread:
+            request.deadline.remaining()
+        read = self._reader.read([(request.question, request.evidence) for request in unread])
+        return [
+            self._best_draft(replace(request, readings=tuple(own)), own)
+            for request, own in zip(unread, read, strict=True)
+        ]
+
+
 def _with_span(scores: PairScores, span: Span | None) -> Reading:
     return Reading(float(scores.pair[RELEVANCE]), span, float(scores.pair[ANSWERS]))
 

@@ -1,4 +1,4 @@
-"""Builds MiniLM's encoder as an ONNX graph in memory, in float32 or with int8 matrix products.
+"""Builds an encoder as an ONNX graph in memory, in float32 or with int8 matrix products.
 
 One text per run: its activations are measured and quantised alone, so that a score does not
 depend on what else is in the batch, and nothing is padded. Operators of the domain
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.networks.pair_tensors import RANGES
+from app.inference.networks.pair_tensors import DISTANCES, RANGES
 
 Floats = NDArray[np.float32]
 Precision = Literal["fp32", "int8"]
@@ -28,6 +28,8 @@ EVENNESS, LEAST_RANGE = 0.8, 1e-3
 """How far channels are evened out before int8, from 0 (not at all) to 1 (all as large); chosen by
 the error of spans (benchmarks/LOG.md). A channel counts as at least so large."""
 PARTS = ("query", "key", "value")
+FARTHEST = 128
+"""Tokens that are so far apart count as those farther apart."""
 KEPT = "kept"
 
 
@@ -63,6 +65,7 @@ class _Builder:
         self._tensors, self._heads, self._epsilon = tensors, heads, epsilon
         self._int8 = precision == "int8"
         self._normed_by = "embeddings.LayerNorm"
+        self._order = self._near = ""
         self.graph = _Graph()
 
     def embed(self) -> str:
@@ -71,6 +74,10 @@ class _Builder:
         place, kind = (self._tensor(f"embeddings.{n}_embeddings.weight") for n in PLACE_AND_TYPE)
         zero, one, two = (constant(np.array([n], np.int64)) for n in range(3))
         length = add("Slice", [add("Shape", ["words"]), one, two])
+        if DISTANCES in self._tensors:
+            none, step = (constant(np.array(n, np.int64)) for n in (0, 1))
+            self._order = add("Range", [none, add("Squeeze", [length]), step])
+            self._near = self._nearness(self._order)
         places = add("Slice", [place, zero, length, zero])
         summed = add("Add", [add("Add", ["words", add("Gather", [kind, "types"])]), places])
         norm = self._norm(self._normed_by)
@@ -101,8 +108,21 @@ class _Builder:
         else:
             asking = self._linear(query, self._rows(states, kept))
             asked = [self._linear(one, states) for one in others]
-        inputs = [asking, *asked]
+        near = self._nearness(kept) if self._near and kept else self._near
+        inputs = [asking, *asked, *(["", "", near] if near else [])]
         return self.graph.add("MultiHeadAttention", inputs, domain=FUSED, num_heads=self._heads)
+
+    def _nearness(self, asking: str) -> str:
+        """What is added to the attention [1, heads, K, L] of the tokens numbered ``asking`` [K]."""
+        add, constant = self.graph.add, self.graph.constant
+        table = self._tensors[DISTANCES]
+        most = len(self._tensors[f"embeddings.{PLACE_AND_TYPE[0]}_embeddings.weight"])
+        apart = np.arange(1 - most, most)
+        by_distance = constant(table[distance_buckets(apart, len(table))].T)
+        first, second = (constant(np.array([n], np.int64)) for n in (0, 1))
+        pairs = [add("Unsqueeze", [self._order, first]), add("Unsqueeze", [asking, second])]
+        at = add("Add", [add("Sub", pairs), constant(np.array(most - 1, np.int64))])
+        return add("Unsqueeze", [add("Gather", [by_distance, at], axis=1), first])
 
     def _rows(self, states: str, kept: str) -> str:
         return self.graph.add("Gather", [states, kept], axis=1) if kept else states
@@ -172,6 +192,17 @@ class _Builder:
 
     def _tensor(self, name: str) -> str:
         return self.graph.constant(self._tensors[name])
+
+
+def distance_buckets(apart: NDArray[np.int64], buckets: int) -> NDArray[np.int64]:
+    """The bucket of each distance: single ones near by, ever wider ones up to 128 tokens away, and
+    others for what stands before than for what comes after (T5; Raffel et al., 2020)."""
+    half = buckets // 2
+    single, size = half // 2, np.abs(apart)
+    wide = np.log(np.maximum(size, 1) / single) / np.log(FARTHEST / single) * (half - single)
+    far = np.minimum(single + wide.astype(np.int64), half - 1)
+    found: NDArray[np.int64] = np.where(size < single, size, far) + half * (apart > 0)
+    return found
 
 
 def evening(ranges: Floats, weights: Floats) -> Floats:

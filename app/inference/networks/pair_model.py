@@ -10,12 +10,15 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 from transformers.initialization import no_init_weights
 
+from app.inference.networks.larger_model import larger_model
 from app.inference.networks.pair_tensors import (
+    DISTANCES,
     FROZEN_PREFIX,
     RANGES_PREFIX,
     EncoderShape,
     Floats,
     Heads,
+    PairTensors,
     base_encoder_arrays,
     read_pair_tensors,
 )
@@ -73,7 +76,10 @@ def base_encoder_tensors() -> dict[str, Tensor]:
 
 def load_pair_model(folder: Path, heads: Heads) -> PairModel:
     """A shipped pair model in torch; raises ``ModelRefused``."""
-    found = read_pair_tensors(folder, heads)
+    return _pair_model(read_pair_tensors(folder, heads), heads)
+
+
+def _pair_model(found: PairTensors, heads: Heads) -> PairModel:
     model = new_pair_model(heads)
     named = {f"encoder.{name}": array for name, array in found.encoder.items()}
     tensors = {k: array for k, array in named.items() if not k.startswith(RANGES_PREFIX)}
@@ -95,7 +101,10 @@ class TorchNetwork:
     def __init__(self, folder: Path, heads: Heads, device: str, half: bool) -> None:
         """``half`` computes in float16. Raises ``ModelRefused``."""
         self._device = torch.device(device)
-        model = load_pair_model(folder, heads).to(self._device)
+        found = read_pair_tensors(folder, heads)
+        larger = DISTANCES in found.encoder
+        model = larger_model(found, heads) if larger else _pair_model(found, heads)
+        model.to(self._device)
         self._model = model.half() if half else model
 
     def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ from app.inference.device import pick_device
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.onnx_encoder import OnnxEncoder, WantedPrecision
 from app.inference.networks.onnx_graph import Precision
-from app.inference.networks.pair_tensors import Floats, Heads, Linear, base_shape, read_pair_tensors
+from app.inference.networks.pair_tensors import Floats, Heads, Linear, read_pair_tensors
 
 MAX_TOKENS = 384
 """Of both texts together; the second is cut."""
@@ -47,7 +47,7 @@ class OnnxNetwork:
     def __init__(self, folder: Path, heads: Heads, precision: Precision) -> None:
         """Raises ``ModelRefused``."""
         tensors = read_pair_tensors(folder, heads)
-        self._encoder = OnnxEncoder(tensors.encoder, base_shape(), precision, some=True)
+        self._encoder = OnnxEncoder(tensors.encoder, tensors.shape, precision, some=True)
         self._token, self._pair, self._text = tensors.token, tensors.pair, heads.text
 
     def __call__(self, ids: Ids, mask: Ids, types: Ids) -> tuple[Floats, Floats]:

@@ -1,8 +1,9 @@
-"""The models that read a pair of texts, as arrays: MiniLM's encoder with two linear heads.
+"""The models that read a pair of texts, as arrays: an encoder with two linear heads.
 
 The ``token`` head scores every token (the reader: where an answer starts and ends), the ``pair``
 head scores the pair as a whole from the state of [CLS] (the reader: relevance). Both heads
-share the one pass of the encoder.
+share the one pass of the encoder: MiniLM's, whose embeddings come from the base package, or a
+larger one, all of which is in its own folder.
 """
 
 import json
@@ -33,6 +34,15 @@ NORM_ENDING = ".LayerNorm.weight"
 RANGES_PREFIX = f"encoder.{RANGES}"
 FROZEN_PREFIX = "encoder.embeddings."
 """MiniLM's embeddings stay frozen and are not shipped: they come from the base package."""
+LARGER_BASE = "all-mpnet-base-v2"
+"""The base of a larger encoder, as a manifest names it: its tensors are named as MiniLM's are, its
+words are numbered as MiniLM's too, and it has ``DISTANCES`` besides."""
+LARGER_LAYERS, LARGER_WIDTH, LARGER_HEADS, LARGER_EPSILON = 12, 768, 12, 1e-5
+BUCKETS = 32
+DISTANCES = "distances.weight"
+"""What attention adds by how far two tokens are apart [buckets, attention heads]."""
+SCALE = ".scale"
+"""After the name of a tensor that a file holds as int8 [N, K]: what each row of it counts [N]."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class PairTensors:
-    """A pair model: the encoder's tensors, named as ``BertModel`` names them, and two heads."""
+    """A pair model: the encoder's tensors, named as ``BertModel`` names them, its shape, and two
+    heads."""
 
     encoder: Mapping[str, Floats]
+    shape: EncoderShape
     token: Linear
     pair: Linear
 
@@ -111,24 +123,28 @@ def ranged_encoder_arrays(folder: Path) -> Mapping[str, Floats]:
 
 
 def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
-    """A shipped pair model: base embeddings plus the verified tensors of ``folder``.
+    """A pair model: base embeddings plus the verified tensors of ``folder``, or those alone.
 
     Raises ``ModelRefused`` when the folder fails its manifest or the tensors do not fit.
     """
-    read_manifest(folder, opened=(WEIGHTS, CONFIG))
-    base = {f"encoder.{name}": tensor for name, tensor in base_encoder_arrays().items()}
-    tensors = load_arrays(folder / WEIGHTS)
-    width = base["encoder.embeddings.LayerNorm.bias"].shape[0]
-    wanted = {
-        name: tensor.shape
-        for name, tensor in base.items()
-        if name in tensors or not name.startswith(FROZEN_PREFIX)
-    }
+    manifest = read_manifest(folder, opened=(WEIGHTS, CONFIG))
+    tensors = _unscaled(load_arrays(folder / WEIGHTS))
+    if manifest.get("base") == LARGER_BASE:
+        every, shape = tensors, EncoderShape(LARGER_HEADS, LARGER_EPSILON)
+        wanted = _larger_shapes()
+    else:
+        base = {f"encoder.{name}": tensor for name, tensor in base_encoder_arrays().items()}
+        every, shape = base | tensors, base_shape()
+        wanted = {
+            name: tensor.shape
+            for name, tensor in base.items()
+            if name in tensors or not name.startswith(FROZEN_PREFIX)
+        }
+    width = wanted["encoder.encoder.layer.0.output.LayerNorm.bias"][0]
     wanted |= _head_shapes(heads, width)
     wanted |= {name: (width,) for name in tensors if name.startswith(RANGES_PREFIX)}
     if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
         raise ModelRefused(f"{folder}: tensors do not fit the pair model")
-    every = base | tensors
     encoder = {
         name.removeprefix("encoder."): tensor
         for name, tensor in every.items()
@@ -137,7 +153,33 @@ def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
     token, pair = (
         Linear(every[f"{head}.weight"], every[f"{head}.bias"]) for head in ("token", "pair")
     )
-    return PairTensors(encoder, token, pair)
+    return PairTensors(encoder, shape, token, pair)
+
+
+def _unscaled(tensors: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The tensors of a file, those in int8 by their scales."""
+    return {
+        name: tensor * tensors[name + SCALE][:, None] if name + SCALE in tensors else tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(SCALE)
+    }
+
+
+def _larger_shapes() -> dict[str, tuple[int, ...]]:
+    """The larger encoder's tensors: those of MiniLM in other sizes, and ``DISTANCES``."""
+    small = base_encoder_arrays()
+    narrow = small["embeddings.LayerNorm.bias"].shape[0]
+    times = LARGER_WIDTH // narrow
+    first = "encoder.layer.0."
+    layer = {name.removeprefix(first): a for name, a in small.items() if name.startswith(first)}
+    wanted = {name: a for name, a in small.items() if name.startswith("embeddings.")}
+    for number in range(LARGER_LAYERS):
+        wanted |= {f"encoder.layer.{number}.{name}": a for name, a in layer.items()}
+    sizes = {
+        f"encoder.{name}": tuple(n * times if n % narrow == 0 else n for n in array.shape)
+        for name, array in wanted.items()
+    }
+    return {**sizes, f"encoder.{DISTANCES}": (BUCKETS, LARGER_HEADS)}
 
 
 def _head_shapes(heads: Heads, width: int) -> dict[str, tuple[int, ...]]:
