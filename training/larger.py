@@ -31,6 +31,7 @@ from torch import nn
 from app.inference.networks.larger_model import (
     PARTS_OF_LAYER,
     LargerModel,
+    Size,
     larger_model,
     larger_tensors,
 )
@@ -39,9 +40,6 @@ from app.inference.networks.pair_tensors import (
     DISTANCES,
     LARGER_BASE,
     LARGER_EPSILON,
-    LARGER_HEADS,
-    LARGER_LAYERS,
-    LARGER_WIDTH,
     READER_HEADS,
     SCALE,
     EncoderShape,
@@ -72,6 +70,7 @@ SHIFT, WORDS = 4, 30522
 OWN = {CLS: 0, 0: 1, SEP: 2}
 """MPNet's own tokens for [CLS], [PAD] and [SEP]."""
 FIRST_POSITION = 2
+SIZE = Size(12, 768, 12)
 MATRICES = ("encoder.encoder.layer.", "encoder.embeddings.word_embeddings.")
 """What a folder holds in int8."""
 PHASES = ((0.72, 88), (1.0, 160))
@@ -95,7 +94,7 @@ def base_tensors(base: Path) -> PairTensors:
     }
     for kind in ("weight", "bias"):
         named[f"embeddings.LayerNorm.{kind}"] = found[f"embeddings.LayerNorm.{kind}"]
-        for number in range(LARGER_LAYERS):
+        for number in range(SIZE.layers):
             layer = f"encoder.layer.{number}."
             for part in ("query", "key", "value"):
                 theirs_name = f"{layer}attention.attn.{part[0]}.{kind}"
@@ -107,11 +106,11 @@ def base_tensors(base: Path) -> PairTensors:
             for name in PARTS_OF_LAYER.values():
                 named[f"{layer}{name}.{kind}"] = found[f"{layer}{others.get(name, name)}.{kind}"]
     token, pair = (_new_head(outputs) for outputs in (READER_HEADS.token, READER_HEADS.pair))
-    return PairTensors(named, EncoderShape(LARGER_HEADS, LARGER_EPSILON), token, pair)
+    return PairTensors(named, EncoderShape(SIZE.heads, LARGER_EPSILON), token, pair)
 
 
 def _new_head(outputs: int) -> Linear:
-    head = nn.Linear(LARGER_WIDTH, outputs)
+    head = nn.Linear(SIZE.width, outputs)
     return Linear(head.weight.detach().numpy(), head.bias.detach().numpy())
 
 
@@ -122,7 +121,7 @@ def load_larger(base: Path, trained: Path | None = None, *, half: bool = False) 
         whole.load_state_dict(load_tensors(trained / WEIGHTS), strict=False)
     if not half:
         return whole
-    model = LargerModel(READER_HEADS, half=True)
+    model = LargerModel(SIZE, READER_HEADS, half=True)
     model.load_state_dict(whole.state_dict())
     return model
 

@@ -1,5 +1,7 @@
 """The larger pair model in torch: to train it, and to run it on a GPU."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -7,18 +9,14 @@ from torch.nn import functional
 
 from app.inference.networks.onnx_graph import PARTS, distance_buckets
 from app.inference.networks.pair_tensors import (
-    BUCKETS,
     DISTANCES,
     LARGER_EPSILON,
-    LARGER_HEADS,
-    LARGER_LAYERS,
-    LARGER_WIDTH,
     Floats,
     Heads,
     PairTensors,
 )
 
-VOCABULARY, POSITIONS = 30522, 512
+WORDS, POSITIONS, BUCKETS = 30522, 512, 32
 CLOSED = -1e4
 """What attention adds for padding."""
 FROZEN = ("words", "positions", "norm", "distances")
@@ -32,26 +30,36 @@ PARTS_OF_LAYER = {
 """Modules of ``Layer``, and what ``BertModel`` calls them."""
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large an encoder is; ``width`` is that of a state, the heads' together."""
+
+    layers: int
+    width: int
+    heads: int
+
+
 class Layer(nn.Module):
     """One layer; query, key and value in one product: a quarter faster on a CPU than in three."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.qkv = nn.Linear(LARGER_WIDTH, 3 * LARGER_WIDTH)
-        self.o = nn.Linear(LARGER_WIDTH, LARGER_WIDTH)
-        self.attention_norm = nn.LayerNorm(LARGER_WIDTH, LARGER_EPSILON)
-        self.up = nn.Linear(LARGER_WIDTH, 4 * LARGER_WIDTH)
-        self.down = nn.Linear(4 * LARGER_WIDTH, LARGER_WIDTH)
-        self.norm = nn.LayerNorm(LARGER_WIDTH, LARGER_EPSILON)
+        self._heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.o = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width, LARGER_EPSILON)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+        self.norm = nn.LayerNorm(width, LARGER_EPSILON)
 
     def forward(self, states: Tensor, bias: Tensor) -> Tensor:
         """States [B, L, H] after attention under ``bias`` [B x heads, L, L]."""
-        rows, length, _ = states.shape
-        size = LARGER_WIDTH // LARGER_HEADS
-        split = self.qkv(states).view(rows, length, 3, LARGER_HEADS, size)
+        rows, length, width = states.shape
+        size = width // self._heads
+        split = self.qkv(states).view(rows, length, 3, self._heads, size)
         q, k, v = split.permute(2, 0, 3, 1, 4).reshape(3, -1, length, size)
         scores = torch.baddbmm(bias, q, k.transpose(1, 2), alpha=size**-0.5)
-        mixed = torch.bmm(scores.softmax(-1), v).view(rows, LARGER_HEADS, length, size)
+        mixed = torch.bmm(scores.softmax(-1), v).view(rows, self._heads, length, size)
         states = self.attention_norm(states + self.o(mixed.transpose(1, 2).reshape(states.shape)))
         normed: Tensor = self.norm(states + self.down(functional.gelu(self.up(states))))
         return normed
@@ -60,18 +68,19 @@ class Layer(nn.Module):
 class LargerModel(nn.Module):
     """Called as ``PairModel`` is; it knows no token types."""
 
-    def __init__(self, heads: Heads, *, half: bool = False) -> None:
+    def __init__(self, size: Size, heads: Heads, *, half: bool = False) -> None:
         """``half`` keeps the encoder in bf16; the heads stay in fp32."""
         super().__init__()
-        self.words = nn.Embedding(VOCABULARY, LARGER_WIDTH)
-        self.positions = nn.Embedding(POSITIONS, LARGER_WIDTH)
-        self.norm = nn.LayerNorm(LARGER_WIDTH, LARGER_EPSILON)
-        self.distances = nn.Embedding(BUCKETS, LARGER_HEADS)
-        self.layers = nn.ModuleList(Layer() for _ in range(LARGER_LAYERS))
+        self.size, width = size, size.width
+        self.words = nn.Embedding(WORDS, width)
+        self.positions = nn.Embedding(POSITIONS, width)
+        self.norm = nn.LayerNorm(width, LARGER_EPSILON)
+        self.distances = nn.Embedding(BUCKETS, size.heads)
+        self.layers = nn.ModuleList(Layer(width, size.heads) for _ in range(size.layers))
         if half:
             self.bfloat16()
-        self.token = nn.Linear(LARGER_WIDTH, heads.token)
-        self.pair = nn.Linear(LARGER_WIDTH, heads.pair)
+        self.token = nn.Linear(width, heads.token)
+        self.pair = nn.Linear(width, heads.pair)
         for name in FROZEN:
             self.get_submodule(name).requires_grad_(False)
 
@@ -94,7 +103,7 @@ class LargerModel(nn.Module):
         buckets = torch.from_numpy(distance_buckets(at[None] - at[:, None], BUCKETS))
         near = self.distances(buckets.to(mask.device)).permute(2, 0, 1)[None]
         closed = (1 - mask[:, None, None].to(near.dtype)) * CLOSED
-        bias: Tensor = (near + closed).reshape(rows * LARGER_HEADS, length, length)
+        bias: Tensor = (near + closed).reshape(rows * self.size.heads, length, length)
         return bias
 
     def trained_state(self) -> dict[str, Tensor]:
@@ -110,9 +119,11 @@ def larger_model(found: PairTensors, heads: Heads) -> LargerModel:
         "positions.weight": named["embeddings.position_embeddings.weight"],
         "distances.weight": named[DISTANCES],
     }
+    width = len(named["embeddings.LayerNorm.bias"])
+    depth = sum(name.endswith(".attention.self.query.bias") for name in named)
     for kind in ("weight", "bias"):
         tensors[f"norm.{kind}"] = named[f"embeddings.LayerNorm.{kind}"]
-        for number in range(LARGER_LAYERS):
+        for number in range(depth):
             own, theirs = f"layers.{number}.", f"encoder.layer.{number}."
             parts = [named[f"{theirs}attention.self.{part}.{kind}"] for part in PARTS]
             tensors[f"{own}qkv.{kind}"] = np.concatenate(parts)
@@ -120,7 +131,7 @@ def larger_model(found: PairTensors, heads: Heads) -> LargerModel:
                 tensors[f"{own}{name}.{kind}"] = named[f"{theirs}{other}.{kind}"]
     for name, head in (("token", found.token), ("pair", found.pair)):
         tensors |= {f"{name}.weight": head.weight, f"{name}.bias": head.bias}
-    model = LargerModel(heads)
+    model = LargerModel(Size(depth, width, found.shape.attention_heads), heads)
     model.load_state_dict({name: torch.tensor(array) for name, array in tensors.items()})
     return model.eval()
 
@@ -133,12 +144,12 @@ def larger_tensors(model: LargerModel) -> dict[str, Floats]:
     named = {
         "embeddings.word_embeddings.weight": own["words.weight"],
         "embeddings.position_embeddings.weight": own["positions.weight"],
-        "embeddings.token_type_embeddings.weight": np.zeros((2, LARGER_WIDTH), np.float32),
+        "embeddings.token_type_embeddings.weight": np.zeros((2, model.size.width), np.float32),
         DISTANCES: own["distances.weight"],
     }
     for kind in ("weight", "bias"):
         named[f"embeddings.LayerNorm.{kind}"] = own[f"norm.{kind}"]
-        for number in range(LARGER_LAYERS):
+        for number in range(model.size.layers):
             mine, theirs = f"layers.{number}.", f"encoder.layer.{number}."
             for part, array in zip(PARTS, np.split(own[f"{mine}qkv.{kind}"], 3), strict=True):
                 named[f"{theirs}attention.self.{part}.{kind}"] = array

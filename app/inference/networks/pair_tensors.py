@@ -37,8 +37,7 @@ FROZEN_PREFIX = "encoder.embeddings."
 LARGER_BASE = "all-mpnet-base-v2"
 """The base of a larger encoder, as a manifest names it: its tensors are named as MiniLM's are, its
 words are numbered as MiniLM's too, and it has ``DISTANCES`` besides."""
-LARGER_LAYERS, LARGER_WIDTH, LARGER_HEADS, LARGER_EPSILON = 12, 768, 12, 1e-5
-BUCKETS = 32
+LARGER_EPSILON = 1e-5
 DISTANCES = "distances.weight"
 """What attention adds by how far two tokens are apart [buckets, attention heads]."""
 SCALE = ".scale"
@@ -130,8 +129,9 @@ def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
     manifest = read_manifest(folder, opened=(WEIGHTS, CONFIG))
     tensors = _unscaled(load_arrays(folder / WEIGHTS))
     if manifest.get("base") == LARGER_BASE:
-        every, shape = tensors, EncoderShape(LARGER_HEADS, LARGER_EPSILON)
-        wanted = _larger_shapes()
+        every, wanted = tensors, _larger_shapes(folder, tensors)
+        heads_of_attention = tensors[f"encoder.{DISTANCES}"].shape[1]
+        shape = EncoderShape(heads_of_attention, LARGER_EPSILON)
     else:
         base = {f"encoder.{name}": tensor for name, tensor in base_encoder_arrays().items()}
         every, shape = base | tensors, base_shape()
@@ -140,7 +140,7 @@ def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
             for name, tensor in base.items()
             if name in tensors or not name.startswith(FROZEN_PREFIX)
         }
-    width = wanted["encoder.encoder.layer.0.output.LayerNorm.bias"][0]
+    width = every["encoder.embeddings.LayerNorm.bias"].shape[0]
     wanted |= _head_shapes(heads, width)
     wanted |= {name: (width,) for name in tensors if name.startswith(RANGES_PREFIX)}
     if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
@@ -165,21 +165,28 @@ def _unscaled(tensors: Mapping[str, Floats]) -> dict[str, Floats]:
     }
 
 
-def _larger_shapes() -> dict[str, tuple[int, ...]]:
-    """The larger encoder's tensors: those of MiniLM in other sizes, and ``DISTANCES``."""
+def _larger_shapes(folder: Path, tensors: Mapping[str, Floats]) -> dict[str, tuple[int, ...]]:
+    """The tensors of a larger encoder as its own say how wide and deep it is: those of MiniLM in
+    other sizes, and ``DISTANCES``. Raises ``ModelRefused`` where they do not say it."""
     small = base_encoder_arrays()
     narrow = small["embeddings.LayerNorm.bias"].shape[0]
-    times = LARGER_WIDTH // narrow
+    try:
+        (wide,) = tensors["encoder.embeddings.LayerNorm.bias"].shape
+        buckets, heads = tensors[f"encoder.{DISTANCES}"].shape
+    except (KeyError, ValueError) as error:
+        raise ModelRefused(f"{folder}: tensors do not fit the pair model") from error
+    depth = sum(name.endswith(".attention.self.query.bias") for name in tensors)
     first = "encoder.layer.0."
-    layer = {name.removeprefix(first): a for name, a in small.items() if name.startswith(first)}
-    wanted = {name: a for name, a in small.items() if name.startswith("embeddings.")}
-    for number in range(LARGER_LAYERS):
-        wanted |= {f"encoder.layer.{number}.{name}": a for name, a in layer.items()}
+    wanted = {name: a.shape for name, a in small.items() if name.startswith("embeddings.")}
+    for name, array in small.items():
+        if name.startswith(first):
+            kinds = (f"encoder.layer.{n}.{name.removeprefix(first)}" for n in range(depth))
+            wanted |= dict.fromkeys(kinds, array.shape)
     sizes = {
-        f"encoder.{name}": tuple(n * times if n % narrow == 0 else n for n in array.shape)
-        for name, array in wanted.items()
+        f"encoder.{name}": tuple(n * wide // narrow if n % narrow == 0 else n for n in shape)
+        for name, shape in wanted.items()
     }
-    return {**sizes, f"encoder.{DISTANCES}": (BUCKETS, LARGER_HEADS)}
+    return {**sizes, f"encoder.{DISTANCES}": (buckets, heads)}
 
 
 def _head_shapes(heads: Heads, width: int) -> dict[str, tuple[int, ...]]:
