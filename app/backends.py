@@ -33,7 +33,8 @@ from guardrails.policy.decide import Policy
 from guardrails.risk import NOBODY
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from app.inference.reader import Reader, ReaderGenerator
+    from app.inference.reader import Reader
+    from app.inference.reader_generator import ReaderGenerator
     from app.inference.support import SupportCheck
 
 DRAFT_S = 120.0
@@ -81,7 +82,7 @@ def _reader(settings: Settings) -> Generator:
 
 
 def _reader_generator(settings: Settings) -> "ReaderGenerator":
-    from app.inference.reader import ReaderGenerator
+    from app.inference.reader_generator import ReaderGenerator
 
     return ReaderGenerator(build_reader(settings))
 
@@ -167,7 +168,7 @@ def _of_folder(settings: Settings) -> Generator:
     """A local folder: a reader as ``training.larger`` writes it, or one of transformers."""
     folder = _folder("generator", settings.generator)
     if _is_reader(folder):
-        from app.inference.reader import LargerReader
+        from app.inference.reader_generator import LargerReader
 
         return LargerReader(_shared_reader(folder, settings.device), folder.name)
     from app.inference.local_model import TransformersGenerator
@@ -252,7 +253,7 @@ def build_drafter(settings: Settings) -> Generator:
     """What drafts in the background, given ``drafter_settings``; raises ``SettingsInvalid``."""
     if settings.generator != "reader":
         return build_generator(settings)
-    from app.inference.reader import ReaderGenerator
+    from app.inference.reader_generator import ReaderGenerator
 
     return ReaderGenerator(build_reader(settings), DRAFT_MARGIN)
 

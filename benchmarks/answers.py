@@ -13,7 +13,8 @@ from app.deadline import Deadline
 from app.errors import DeadlineExceeded, Invalid, SettingsInvalid
 from app.files import read_rows
 from app.inference.device import pick_device
-from app.inference.reader import Reader, ReaderGenerator
+from app.inference.reader import Reader
+from app.inference.reader_generator import ReaderGenerator
 from app.inference.writing.grounding import visible
 from app.ports import DraftRequest, Generator
 from app.settings import Settings

@@ -416,7 +416,8 @@ Builder = Callable[[Path], AbstractContextManager[Generator]]
 
 @contextmanager
 def _reader(folder: Path) -> Iterator[Generator]:
-    from app.inference.reader import Reader, ReaderGenerator
+    from app.inference.reader import Reader
+    from app.inference.reader_generator import ReaderGenerator
 
     yield ReaderGenerator(Reader(READER_FOLDER, "cpu"))
 

@@ -14,7 +14,8 @@ from app.corpus.tables import PassageRow
 from app.db import Database
 from app.deadline import Deadline
 from app.gate.modes import switch_mode
-from app.inference.reader import Reader, ReaderGenerator, Tuning
+from app.inference.reader import Reader, Tuning
+from app.inference.reader_generator import ReaderGenerator
 from app.ports import DraftRequest, Reading, Span
 from app.retrieval.retriever import Rerank, Retriever
 from app.telemetry import Telemetry

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from app.deadline import Deadline
-from app.inference.reader import Reader, ReaderGenerator, Tuning
+from app.inference.reader import Reader, Tuning
+from app.inference.reader_generator import ReaderGenerator
 from app.inference.risk import load_risk
 from app.inference.writing.fitting import IMPLIED, row_whether, says_besides, telling
 from app.ports import DraftRequest, Misfit, Reading, Span

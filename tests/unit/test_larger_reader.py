@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import layer_norm
-from transformers.models.mpnet.modeling_mpnet import MPNetConfig, MPNetModel
+from transformers import MPNetConfig, MPNetModel
 
 from app.backends import build_generator
 from app.deadline import Deadline
 from app.errors import ModelRefused, SettingsInvalid
 from app.files import sha256_file
-from app.inference.networks.larger_model import LargerModel, Size
+from app.inference.networks.larger_model import LargerModel, Size, larger_tensors
 from app.inference.networks.onnx_graph import distance_buckets
 from app.inference.networks.pair_model import TorchNetwork
 from app.inference.networks.pair_runner import OnnxNetwork
@@ -26,11 +26,12 @@ from app.inference.networks.pair_tensors import (
     read_pair_tensors,
 )
 from app.inference.networks.weights import MANIFEST, WEIGHTS
-from app.inference.reader import LargerReader, Reader
+from app.inference.reader import Reader
+from app.inference.reader_generator import LargerReader
 from app.ports import DraftRequest, Reading
 from app.settings import Settings
 from guardrails.contract import Passage
-from training.larger import larger_tensors, load_larger, write_larger
+from training.larger import load_larger, write_larger
 from training.master_weights import MasterAdamW, adamw
 from training.reader import UNTUNED, seal_reader
 
@@ -87,7 +88,7 @@ def test_the_network_is_the_one_that_the_base_was_made_with(folder: Path) -> Non
         intermediate_size=4 * SMALL.width,
         layer_norm_eps=1e-5,
     )
-    theirs = MPNetModel(config, add_pooling_layer=False).eval().encoder
+    theirs = MPNetModel(config, add_pooling_layer=False).train(False).encoder
     theirs.load_state_dict(
         {
             _mpnet_name(name): tensor

@@ -6,7 +6,7 @@ import pytest
 
 from app.deadline import Deadline
 from app.inference.limits import beside_limits, told_clauses
-from app.inference.reader import UNSURE, ReaderGenerator
+from app.inference.reader_generator import UNSURE, ReaderGenerator
 from app.ports import DraftRequest, Reading, Span
 from tests.unit.test_fitting import Unasked, passage
 

@@ -10,17 +10,8 @@ import pytest
 from app.backends import read_ahead
 from app.deadline import Deadline
 from app.inference.embedder import load_tokenizer
-from app.inference.reader import (
-    LEAST_RELEVANCE,
-    MOST_LEAD,
-    NAMED,
-    UNSURE,
-    UNSURE_BELOW,
-    Reader,
-    ReaderGenerator,
-    Tuning,
-    best_span,
-)
+from app.inference.reader import MOST_LEAD, NAMED, Reader, Tuning, best_span
+from app.inference.reader_generator import LEAST_RELEVANCE, UNSURE, UNSURE_BELOW, ReaderGenerator
 from app.ports import DraftRequest, Misfit, Reading, Span
 from app.retrieval.passage_index import FUSION_DEPTH
 from app.retrieval.retriever import Hit, Rerank, search_scores
