@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ingestion.formats.pdf_layout import ENDS_SENTENCE, Line
 from ingestion.formats.pdf_rows import VALUE
+from ingestion.formats.pdf_segments import Line
+from ingestion.formats.pdf_strips import ENDS_SENTENCE
 from ingestion.formats.tables import MAX_HEADER, REPEAT_AFTER
 
 COMPOUND = re.compile(r"[^\W\d_]+(?:-\w+)*")
