@@ -61,7 +61,6 @@ from app.review.listing import (
     count_waiting,
     list_tasks,
     queue_state,
-    task_detail,
 )
 from app.review.minutes import seconds_on
 from app.review.notes import add_note, assign, escalate, reviewers_of, snooze
@@ -71,6 +70,7 @@ from app.review.redrafts import keep_redraft, newest_redraft
 from app.review.scopes import may_read
 from app.review.states import is_held, state_at
 from app.review.tables import ProbeRow, ReviewTaskRow
+from app.review.task_detail import task_detail
 from app.review.tasks import (
     early_tasks,
     expire_task,

@@ -1,8 +1,8 @@
-"""Lists of review tasks, and one task with all that a decision needs."""
+"""Lists of review tasks, and how many wait."""
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -25,45 +25,25 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from app.access.principals import Principal
-from app.corpus.passages import current_passages, find_passages
 from app.db import database_time, iso
 from app.errors import BadRequest
 from app.gate.certificates import provisional_among
-from app.records.recording import policy_content, read_as, recorded_second_try
-from app.records.release import ERASED_MESSAGE, without_removed
-from app.records.tables import RecordRow, SettlementRow
-from app.records.views import AnswerBody, view_of
-from app.review.background_drafts import background_draft_of
+from app.records.tables import RecordRow
 from app.review.decisions import (
     APPROVALS,
     approvers_of,
-    decision_of,
-    newest_proposal,
-    shown_sha256,
-    uncited,
 )
-from app.review.notes import notes_of
 from app.review.priority import STEP, urgency_of
 from app.review.probes import PROBES, open_to, visible_to
-from app.review.redrafts import newest_redraft
 from app.review.scopes import from_collection, readable_by
-from app.review.sources import changed_sources, stale
+from app.review.sources import stale
 from app.review.states import in_state, is_held, state_at, waiting
-from app.review.tables import ApprovalRow, PendingDecisionRow, ProbeRow, RedraftRow, ReviewTaskRow
-from app.review.undo import is_over
+from app.review.tables import ProbeRow, RedraftRow, ReviewTaskRow
 from app.review.views import (
-    EvidenceView,
-    FindingView,
-    ProposalView,
-    SecondTryView,
-    TaskDetailView,
     TaskState,
     TasksView,
     TaskView,
-    VerdictView,
 )
-from app.review.why import why_line
-from guardrails.contract import AnswerObject
 from guardrails.personal_data.find import without_accidents
 
 UNSIGNED = "A person must look at this answer."
@@ -106,7 +86,7 @@ class TaskFilter:
 
 
 @dataclass(frozen=True)
-class _Shown:
+class Shown:
     """What a list shows of a record, or of the content of a probe; ``citations`` are those of the
     draft that counts."""
 
@@ -123,7 +103,7 @@ class _Listed:
     """A task of a page, and what is shown of it; None: there is nothing."""
 
     task: ReviewTaskRow
-    shown: _Shown | None
+    shown: Shown | None
 
 
 def list_tasks(
@@ -300,17 +280,17 @@ def _of_record(
     reasons: list[str],
     certificate: str | None,
     citations: list[Any] | None,
-) -> _Shown | None:
+) -> Shown | None:
     if question is None:
         return None
-    return _Shown(question, asker, meant or question, reasons, certificate or "", citations or [])
+    return Shown(question, asker, meant or question, reasons, certificate or "", citations or [])
 
 
-def _of_content(content: Mapping[str, Any] | None) -> _Shown | None:
+def _of_content(content: Mapping[str, Any] | None) -> Shown | None:
     if content is None:
         return None
     draft, question = content["draft"] or {"citations": []}, content["question"]
-    return _Shown(
+    return Shown(
         question,
         content["principal"],
         content["searched"].get("read_as") or content["searched"].get("question") or question,
@@ -480,16 +460,16 @@ def count_waiting(session: Session, reviewer: Principal) -> CountsView:
 def _views(session: Session, page: Sequence[_Listed], moment: datetime) -> list[TaskView]:
     shown = {one.task.id: (one.task, one.shown) for one in page if one.shown is not None}
     approvers = approvers_of(session, [one.task for one in page])
-    shipped = _shipped(session, [one.certificate for _, one in shown.values()])
+    shipped = shipped_among(session, [one.certificate for _, one in shown.values()])
     cited = {key: one.citations for key, (task, one) in shown.items() if task.undecided}
     old = stale(session, {key: {"citations": one} for key, one in cited.items()})
     return [
-        TaskView(**_row(task, one, approvers, shipped, moment), stale=key in old)
+        TaskView(**task_row(task, one, approvers, shipped, moment), stale=key in old)
         for key, (task, one) in shown.items()
     ]
 
 
-def _shipped(session: Session, certificates: Iterable[str]) -> set[str]:
+def shipped_among(session: Session, certificates: Iterable[str]) -> set[str]:
     """The provisional ones of these certificates.
 
     By the lineage, which gold items have too: what else a record knows would tell them apart.
@@ -497,13 +477,14 @@ def _shipped(session: Session, certificates: Iterable[str]) -> set[str]:
     return provisional_among(session, filter(None, certificates))
 
 
-def _row(
+def task_row(
     task: ReviewTaskRow,
-    shown: _Shown,
+    shown: Shown,
     approvers: Mapping[str, Sequence[str]],
     shipped: Container[str],
     moment: datetime,
 ) -> dict[str, Any]:
+    """The fields of a ``TaskView``; ``shipped`` are the provisional certificates."""
     return {
         "task_id": task.id,
         "answer_id": task.answer_id,
@@ -527,7 +508,7 @@ def _row(
     }
 
 
-def _words(shown: _Shown) -> dict[str, Any]:
+def _words(shown: Shown) -> dict[str, Any]:
     """What was asked and why it waits, without a card number or password that the asker typed."""
     question = without_accidents(shown.question)
     reasons = shown.reasons or [UNSIGNED]
@@ -543,131 +524,3 @@ def _words(shown: _Shown) -> dict[str, Any]:
 def _holder(task: ReviewTaskRow, moment: datetime) -> str | None:
     """Who holds it, or who decided it; nobody once a claim has ended."""
     return None if task.undecided and not is_held(task, moment) else task.claimed_by
-
-
-def task_detail(
-    session: Session, task: ReviewTaskRow, probe: ProbeRow | None, record: RecordRow
-) -> TaskDetailView:
-    """Everything a decision needs; removed sources have lost their text."""
-    texts = current_passages(session, [passage["id"] for passage in record.evidence])
-    draft = cast("AnswerObject", record.draft)
-    proposal = newest_proposal(session, task)
-    base = draft if proposal is None else proposal.answer
-    shown = _of_whole(record)
-    approvers, shipped = approvers_of(session, [task]), _shipped(session, [shown.certificate])
-    changes = changed_sources(session, base, record.evidence) if task.undecided else []
-    redraft = newest_redraft(session, task.id)
-    return TaskDetailView(
-        **_row(task, shown, approvers, shipped, database_time(session)),
-        stale=bool(changes),
-        why=_why(session, record),
-        draft=AnswerBody.of(without_removed(draft, texts)),
-        second_try=_second_try(record),
-        proposal=_proposal(proposal, {*texts, *_added_sources(session, record, proposal)}),
-        evidence=_evidence(record, base, texts),
-        findings=[_finding(finding) for finding in record.findings],
-        verdict=_verdict(record),
-        lineage=record.lineage,
-        content_sha256=shown_sha256(record, proposal),
-        decision=decision_of(session, task, probe),
-        fence=task.fence,
-        lease_until=iso(task.lease_until),
-        undo_until=_undo_until(session, task),
-        notes=notes_of(session, task),
-        changed_sources=changes,
-        redrafts=0 if redraft is None else redraft.number,
-        background_draft=background_draft_of(session, task),
-    )
-
-
-def _finding(stored: Mapping[str, Any]) -> FindingView:
-    """Checks quote the question too."""
-    texts = [name for name in ("message", "excerpt") if name in stored]
-    hidden = {name: without_accidents(stored[name]) for name in texts}
-    return view_of(FindingView, {**stored, **hidden})
-
-
-def _verdict(record: RecordRow) -> VerdictView:
-    said = {**record.verdict, "reasons": list(map(without_accidents, record.verdict["reasons"]))}
-    return view_of(VerdictView, said)
-
-
-def _of_whole(record: RecordRow) -> _Shown:
-    return _Shown(
-        record.question,
-        record.principal,
-        read_as(record),
-        record.verdict["reasons"],
-        record.lineage.get("certificate", ""),
-        [],
-    )
-
-
-def _undo_until(session: Session, task: ReviewTaskRow) -> str | None:
-    pending = None if task.undecided else session.get(PendingDecisionRow, task.id)
-    over = pending is None or is_over(pending, database_time(session))
-    return None if pending is None or over else iso(pending.due_at)
-
-
-def _why(session: Session, record: RecordRow) -> str:
-    if not record.evidence:  # what was erased has none; to look costs a statement
-        settled = session.get(SettlementRow, record.answer_id)
-        if settled is not None and settled.state == "erased":
-            return ERASED_MESSAGE
-    policy = policy_content(session, record.verdict["policy_sha256"])
-    said = why_line(record.draft, record.findings, record.verdict, record.gate, policy)
-    return without_accidents(said)
-
-
-def _evidence(
-    record: RecordRow, base: AnswerObject, texts: Mapping[str, str]
-) -> list[EvidenceView]:
-    """The passages with the numbers that an edit of ``base`` cites them by."""
-    cited = {one["passage_id"]: one["number"] for one in reversed(base["citations"])}
-    others = uncited(base, record.evidence)
-    numbers = cited | {passage["id"]: number for number, passage in others.items()}
-    return [
-        EvidenceView(
-            passage_id=passage["id"],
-            document_id=passage["document_id"],
-            title=passage["title"],
-            page=passage["page"],
-            text=texts.get(passage["id"], ""),
-            removed=passage["id"] not in texts,
-            cited=passage["id"] in cited,
-            number=numbers[passage["id"]],
-            last_page=passage.get("last_page"),
-            headings=list(passage.get("headings", ())),
-        )
-        for passage in record.evidence
-    ]
-
-
-def _second_try(record: RecordRow) -> SecondTryView | None:
-    tried = recorded_second_try(record)
-    return None if tried is None else SecondTryView(tried.judged, tried.message)
-
-
-def _added_sources(
-    session: Session, record: RecordRow, proposal: ApprovalRow | None
-) -> Collection[str]:
-    """The passages that a proposal cites besides the evidence and that stand, of collections that
-    whoever sees the task may read."""
-    if proposal is None:
-        return ()
-    cited = {one["passage_id"] for one in proposal.answer["citations"]}
-    others = cited - {passage["id"] for passage in record.evidence}
-    standing, collections = current_passages(session, others), record.searched["collections"]
-    found = [passage for passage, _ in find_passages(session, standing)]
-    return {passage.id for passage in found if passage.collection in collections}
-
-
-def _proposal(row: ApprovalRow | None, readable: Collection[str]) -> ProposalView | None:
-    if row is None:
-        return None
-    return ProposalView(
-        reviewer=row.reviewer,
-        edited=row.edited,
-        answer=AnswerBody.of(without_removed(row.answer, readable)),
-        approved_at=cast("str", iso(row.approved_at)),
-    )
