@@ -26,7 +26,7 @@ from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 from tests.conftest import HANDBOOK
 from tests.fakes import FixedScreens, HashEmbedder, QuotingGenerator, ScriptedCheck
-from tests.integration.test_api import Site, site_over
+from tests.site import Site, site_over
 
 
 @dataclass(frozen=True)

@@ -182,14 +182,14 @@ def _with_span(scores: PairScores, span: Span | None) -> Reading:
 def of_cell(span: Span, cell: Offsets, least: float, *, whole: bool = True) -> Span:
     """The cell in the place of the span that was found, which may be in another one; the words of
     a sentence that were found in it stay unless they are to be the ``whole`` of it."""
-    inside = inside(span, cell)
+    inside = is_inside(span, cell)
     margin = max(span.margin, least) if inside else least
     if inside and not whole:
         return replace(span, margin=margin)
     return replace(span, start=cell[0], end=cell[1], margin=margin)
 
 
-def inside(span: Span, cell: Offsets | None) -> bool:
+def is_inside(span: Span, cell: Offsets | None) -> bool:
     """Whether the span stands in the cell; in none it does not."""
     return cell is not None and cell[0] <= span.start and span.end <= cell[1]
 

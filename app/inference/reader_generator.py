@@ -15,7 +15,7 @@ from app.inference.ranges import quantities
 from app.inference.reader import (
     MISPLACED,
     Reader,
-    inside,
+    is_inside,
 )
 from app.inference.tables import (
     Offsets,
@@ -343,7 +343,7 @@ class ReaderGenerator:
         for rank, (own, passage) in enumerate(zip(readings, evidence, strict=True)):
             for reading in own:
                 if (span := reading.span) is not None:
-                    named = inside(span, _named(question, passage, rank))
+                    named = is_inside(span, _named(question, passage, rank))
                     worth = span.margin + weight * reading.relevance - RANK * rank
                     worth -= RIVAL * _is_rival(question, passage)
                     found.append(((named, worth), (reading, span, passage)))

@@ -36,8 +36,8 @@ from ingestion.sources import find_files
 from ingestion.worker import worker
 from tests.commands import countersign
 from tests.conftest import NO_BROWSER, find_browser, made_once
-from tests.integration.test_api import PASSWORD
 from tests.servers import Served, free_port, listening, served, tiny_services
+from tests.site import PASSWORD
 
 PATIENCE_MS = 60_000
 """A busy machine is slow; what is right is seen at once all the same."""

@@ -12,8 +12,8 @@ from ingestion.pipeline import pipeline_for
 from ingestion.sources import find_files
 from tests.e2e.conftest import Running, faultless_page, sign_in_as_eve
 from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, reject_everything, sign_in
-from tests.integration.test_api import PASSWORD
 from tests.servers import Served
+from tests.site import PASSWORD
 
 pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 360, "height": 560}

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import sign_in_as_eve
 from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_review_desk import page
-from tests.integration.test_api import HELD
 from tests.servers import Served
+from tests.site import HELD
 
 pytestmark = pytest.mark.browser
 ARABIC, WORD = "الخوذة مجانية مع كل دراجة.", "https://example.org/" + "a" * 400

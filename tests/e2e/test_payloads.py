@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page
 
 from app.corpus.passages import NewPassage
 from tests.e2e.conftest import settle, sign_in_as_eve
-from tests.integration.test_api import HELD, Site
 from tests.servers import Served
+from tests.site import HELD, Site
 
 pytestmark = pytest.mark.browser
 RUN = "window.ran=1"

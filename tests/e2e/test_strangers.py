@@ -12,8 +12,8 @@ from app.wiring import Services
 from guardrails.policy.load import DEFAULT_POLICY
 from tests.e2e.conftest import Running, faultless_page, sign_in_as_eve
 from tests.e2e.test_browser import FACT, NO_DRAFT, RISKY, ask, open_task, sign_in
-from tests.integration.test_api import PASSWORD
 from tests.servers import served, tiny_services
+from tests.site import PASSWORD
 
 pytestmark = pytest.mark.browser
 BICYCLE = "Will you pay my claim for a stolen bicycle?"

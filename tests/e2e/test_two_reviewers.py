@@ -11,8 +11,8 @@ from sqlalchemy import update
 from app.db import now
 from app.review.tables import ReviewTaskRow
 from tests.e2e.test_browser import open_task
-from tests.integration.test_api import HELD, PASSWORD
 from tests.servers import Served
+from tests.site import HELD, PASSWORD
 
 pytestmark = pytest.mark.browser
 

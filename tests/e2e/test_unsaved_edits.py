@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_two_reviewers import desk_of
-from tests.integration.test_api import HELD, PASSWORD
 from tests.servers import Served
+from tests.site import HELD, PASSWORD
 
 pytestmark = pytest.mark.browser
 MINE = "Water damage is covered, up to a limit [1]."

@@ -13,8 +13,8 @@ from app.access.widgets import sign
 from tests.e2e.conftest import sign_in_as_eve
 from tests.e2e.test_accessibility import RUN, axe
 from tests.e2e.test_browser import open_task
-from tests.integration.test_api import HELD
 from tests.servers import Served
+from tests.site import HELD
 
 pytestmark = pytest.mark.browser
 __all__ = ["axe"]

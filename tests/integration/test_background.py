@@ -19,7 +19,7 @@ from app.records.tables import AuditHeadRow
 from app.review.desk import ReviewDesk
 from app.review.tables import ReviewTaskRow
 from app.wiring import Services
-from tests.integration.test_api import Site, site_over
+from tests.site import Site, site_over
 from tests.trails import hold, settings_for
 
 

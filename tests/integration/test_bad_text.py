@@ -11,7 +11,8 @@ from httpx2 import Response
 from app.main import create_app
 from app.settings import Settings
 from app.wiring import Services
-from tests.integration.test_api import BODIES, Site, as_json, filled, site_over
+from tests.routes import BODIES, filled
+from tests.site import Site, as_json, site_over
 
 BAD = ("\0", "a\0b", "\ud800", "a\udfffb")
 

@@ -20,8 +20,8 @@ from app.settings import PROJECT
 from countersign import client
 from countersign.client import Answer, AsyncClient, Client, ClientError
 from tests.commands import countersign
-from tests.integration.test_api import HELD, RELEASED
 from tests.servers import Served, free_port, handbook_services, listening, served
+from tests.site import HELD, RELEASED
 
 EXCESS = "The excess for water damage is £350 [1]."
 

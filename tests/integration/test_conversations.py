@@ -31,7 +31,7 @@ from app.settings import PROJECT
 from app.wiring import Services
 from ingestion.indexing import asked_vectors
 from tests.fakes import HashEmbedder, Shelf
-from tests.integration.test_api import HELD, RELEASED, Site, site_over
+from tests.site import HELD, RELEASED, Site, site_over
 
 NEXT = "And when is the office open?"
 OTHER = "What is the cancellation fee?"

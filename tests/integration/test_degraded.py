@@ -25,8 +25,8 @@ from guardrails.risk import NOBODY
 from tests.conftest import on_sqlite
 from tests.fakes import FixedScreens, QuotingGenerator
 from tests.integration.test_answering import ANN, Desk
-from tests.integration.test_api import Site, site_over
 from tests.servers import handbook_services
+from tests.site import Site, site_over
 from tests.trails import WireAnswerer, every_check, settings_for
 
 QUESTION = "What is the excess for water damage?"

@@ -9,8 +9,8 @@ from app.corpus.tables import DocumentRow
 from app.wiring import Services
 from ingestion.indexing import IndexBuilder
 from ingestion.pipeline import pipeline_for
-from tests.integration.test_api import RELEASED, Site, site_over
 from tests.integration.test_permissions import suspect
+from tests.site import RELEASED, Site, site_over
 
 
 @pytest.fixture

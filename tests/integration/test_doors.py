@@ -21,8 +21,8 @@ from app.errors import CountersignError
 from app.main import create_app
 from app.settings import Settings
 from app.wiring import build_services
-from tests.integration.test_api import Site, raw, site_over
 from tests.servers import free_port, listening
+from tests.site import Site, raw, site_over
 
 TIMEOUT_S, LONG_S = 2, 60
 """Of headers and bodies: where slow clients are closed, and where what is refused at once is."""

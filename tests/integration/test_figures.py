@@ -19,7 +19,7 @@ from app.review.tables import ReviewTaskRow
 from app.telemetry import Prices
 from app.wiring import Services
 from tests.clocks import every_clock_off
-from tests.integration.test_api import HELD, RELEASED, Site, site_over
+from tests.site import HELD, RELEASED, Site, site_over
 
 OPERATOR = Principal("olga", frozenset({"operator"}))
 RITA = Principal("rita", frozenset({"reviewer"}))

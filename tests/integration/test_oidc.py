@@ -18,8 +18,8 @@ from app.main import create_app
 from app.settings import Settings
 from app.wiring import build_services
 from tests import oidc_provider
-from tests.integration.test_api import PASSWORD, coded
 from tests.oidc_provider import CLIENT, SECRET, Claims, Provider
+from tests.site import PASSWORD, coded
 
 GROUPS = {"staff": ["asker"], "legal": ["asker", "reviewer"]}
 

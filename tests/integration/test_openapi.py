@@ -15,9 +15,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from app.access.principals import ROLES
-from tests.integration.test_api import HELD, PASSWORD, UNANSWERED, Site, site_over
 from tests.integration.test_permissions import SHOP, TABLE, suspect
 from tests.servers import tiny_services
+from tests.site import HELD, PASSWORD, UNANSWERED, Site, site_over
 
 NOBODY = "nobody"
 CALLERS = (*ROLES, NOBODY)

@@ -14,7 +14,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.wiring import Services, build_services
 from ingestion.formats.page_image import PageImages, is_image
-from tests.integration.test_api import coded
+from tests.site import coded
 from tests.unit import sample_documents as samples
 
 

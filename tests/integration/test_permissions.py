@@ -21,8 +21,8 @@ from app.wiring import Services
 from cli.commands import COMMANDS, load_command
 from cli.permissions import ACTIONS, guard
 from guardrails.gate.running_test import EProcess
-from tests.integration.test_api import HELD, RELEASED, UNANSWERED, Site, site_over
 from tests.servers import handbook_services
+from tests.site import HELD, RELEASED, UNANSWERED, Site, site_over
 
 ELSEWHERE = "elsewhere"
 SHOP = "https://shop.example"

@@ -17,10 +17,10 @@ from cli.__main__ import app as commands
 from cli.output import console
 from cli.serve import _print_answer
 from tests.integration.test_answering import EXCESS, Desk
-from tests.integration.test_api import events
 from tests.integration.test_gate_service import House, certificate, certified
 from tests.integration.test_probes import RAJ, Quiz
 from tests.integration.test_streaming import TwoSentences, client
+from tests.site import events
 
 PEOPLE = {"ann": ["asker"], "rita": ["reviewer"], "olga": ["operator"]}
 QUESTION = {"question": EXCESS}

@@ -25,8 +25,8 @@ from app.settings import Settings
 from guardrails.contract import Sentence
 from guardrails.policy.load import load_policy
 from tests.conftest import on_sqlite
-from tests.integration.test_api import Site, coded, site_over
 from tests.servers import tiny_services
+from tests.site import Site, coded, site_over
 from tests.trails import WireDesk, add_ready_document, hold, only_passage, trail
 
 DESPAIR = "I want to kill myself. I am Ben Smith."

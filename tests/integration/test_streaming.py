@@ -35,7 +35,7 @@ from guardrails.policy.load import load_policy
 from tests.conftest import on_sqlite
 from tests.fakes import QuotingGenerator, ScriptedCheck
 from tests.integration.test_answering import COVERAGE, EXCESS, Desk
-from tests.integration.test_api import events
+from tests.site import events
 from tests.trails import SUPPORT, WireAnswerer, every_check, every_judge
 
 SECRETS = (b"350.", b"\xc2\xa3", b"u00a3", b"handbook", b"within 30 days")

@@ -11,8 +11,8 @@ from httpx2 import Response
 from app.access.widgets import NewWidgetKey, check_origins, sign
 from app.api.edge import HEADERS
 from app.errors import Invalid
-from tests.integration.test_api import HELD, RELEASED, Site, coded, site_over
 from tests.servers import handbook_services
+from tests.site import HELD, RELEASED, Site, coded, site_over
 
 SHOP, OTHER = "https://shop.example", "https://other.example"
 FOREIGN = (OTHER, "null", "http://shop.example", f"{SHOP}:8443", "https://a.shop.example", "x")
