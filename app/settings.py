@@ -155,8 +155,9 @@ class GeneratorSettings(BaseModel):
 
     generator: ModelName = Field(
         default="reader",
-        description="`reader` (shipped, extractive), the path of a local transformers folder, "
-        "or the base address of an OpenAI-compatible server (`http://127.0.0.1:8001/v1`).",
+        description="`reader` (shipped, extractive), the path of a local folder (of transformers, "
+        "or a larger reader as `training.larger` writes it), or the base address of an "
+        "OpenAI-compatible server (`http://127.0.0.1:8001/v1`).",
     )
     generator_model: str = Field(
         default="", description="Model name to ask an OpenAI-compatible server for."
