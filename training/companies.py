@@ -4,13 +4,14 @@ A folder of companies, as ``benchmarks/companies`` and ``training/company_questi
 ``documents/`` and ``questions.jsonl`` with a pattern of what is right. The documents are read and
 cut as the service does it. A question is taken over a passage that holds what is right, and over
 those that the embedder finds nearest and that do not: there no span is right. One that has no
-answer is taken over the nearest ones alone.
+answer is taken over the nearest ones alone. Beside them ``pairs.jsonl`` may hold pairs of questions
+about one place of a document, of which it answers only one: both are taken over it.
 """
 
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,12 @@ MOST_SPAN_TOKENS = 40
 @dataclass(frozen=True)
 class Asked:
     """One question over passages of its company: ``right`` hold the answer, nearest first, and
-    ``wrong`` do not."""
+    ``wrong`` do not. ``tempting`` is another question over the passage that answers this one, and
+    does not answer that."""
 
     right: tuple[SpanExample, ...]
     wrong: tuple[SpanExample, ...]
+    tempting: SpanExample | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class _Passages:
 
 
 def asked_of(folder: Path) -> Iterator[Asked]:
-    """Every question of the companies in ``folder`` that stands alone."""
+    """Every question of the companies in ``folder`` that stands alone, and every pair."""
     for path in sorted(folder.rglob("questions.jsonl")):
         passages = _passages(path.parent / "documents")
         rows = [row for row in read_rows(path) if not row.get("after")]
@@ -66,15 +69,30 @@ def asked_of(folder: Path) -> Iterator[Asked]:
             found = _asked(row, vector, passages)
             if found.right or not row["answerable"]:
                 yield found
+        yield from _pairs(path.with_name("pairs.jsonl"), passages)
 
 
-def rows_of(asked: Asked, rng: random.Random) -> tuple[list[SpanExample], bool]:
-    """A group, and whether its first row is to be ranked before the others."""
+def _pairs(path: Path, passages: _Passages) -> Iterator[Asked]:
+    pairs = list(read_rows(path)) if path.is_file() else []
+    vectors = _embedder().embed([pair["good"] for pair in pairs]) if pairs else ()
+    for pair, vector in zip(pairs, vectors, strict=True):
+        place = r"\s+".join(map(re.escape, pair["tempting"].split()))
+        row = {"question": pair["good"], "answers": [pair["answer"]], "right": place}
+        found = _asked({**row, "answerable": True}, vector, passages)
+        if found.right:
+            other = replace(found.right[0], question=_question(pair["bad"]), start=-1, end=-1)
+            yield replace(found, tempting=other)
+
+
+def rows_of(asked: Asked, rng: random.Random) -> Iterator[tuple[SpanExample, bool]]:
+    """A group's rows, each with whether it is ranked: the first of those before the others."""
     wrong = rng.sample(asked.wrong, min(WRONG, len(asked.wrong)))
-    if not asked.right:
-        return wrong, False
-    first = asked.right[0] if rng.random() < 0.7 else rng.choice(asked.right)
-    return [first, *wrong], True
+    if asked.right:
+        yield asked.right[0] if rng.random() < 0.7 else rng.choice(asked.right), True
+    if asked.tempting:  # about the same thing, so it says nothing against the passage's relevance
+        yield asked.tempting, False
+        wrong = wrong[:1]
+    yield from ((one, bool(asked.right)) for one in wrong)
 
 
 @cache
@@ -108,8 +126,12 @@ def _encode(text: str) -> Encoding:
     return _tokenizer().encode(text, add_special_tokens=False)
 
 
+def _question(text: str) -> tuple[int, ...]:
+    return tuple(_encode(as_question(text)).ids[:MAX_QUESTION_TOKENS])
+
+
 def _asked(row: dict[str, Any], vector: Vectors, passages: _Passages) -> Asked:
-    question = tuple(_encode(as_question(row["question"])).ids[:MAX_QUESTION_TOKENS])
+    question = _question(row["question"])
     right: list[SpanExample] = []
     wrong: list[SpanExample] = []
     for at in np.argsort(-(passages.vectors @ vector), kind="stable").tolist():

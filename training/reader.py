@@ -263,8 +263,8 @@ class MixedBatches:
         rows: list[Row] = []
         while sum(_size(row.example, window) for row in rows) < self._tokens:
             place = next(self._order)
-            examples, ranked = rows_of(self._asked[place], self._rng)
-            rows += [Row(one, place if ranked else -1) for one in examples]
+            some = rows_of(self._asked[place], self._rng)
+            rows += [Row(one, place if ranked else -1) for one, ranked in some]
         return collate(rows, window, self._rng)
 
 

@@ -34,6 +34,13 @@ QUESTIONS = [
     ("how long before i go do i have to tell you", "one week's notice", r"one\s+week"),
     ("price of a medium locker", None, None),
 ]
+PAIR = {
+    "tempting": "You can leave at any time with one week's notice, except in the first month.",
+    "good": "do i have to give notice",
+    "answer": "one week's notice",
+    "bad": "how do i give notice",
+    "kind": "modality",
+}
 
 
 @pytest.fixture
@@ -55,6 +62,7 @@ def asked(tmp_path: Path) -> list[Asked]:
     rows.append({**rows[0], "question": "and in leith?", "after": "big locker at gorgie"})
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "questions.jsonl").write_text(lines, "utf-8")
+    (folder / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n", "utf-8")
     return list(asked_of(tmp_path))
 
 
@@ -65,16 +73,26 @@ def test_spans_stand_at_what_is_right(asked: list[Asked]) -> None:
         for each in asked
     ]
     # The follow-up does not stand alone, and nothing answers the last question.
-    assert said == [["£27"], ["one week"], []]
+    assert said == [["£27"], ["one week"], [], ["one week ' s notice"]]
     assert all(one.start == one.end == -1 for each in asked for one in each.wrong)
     assert "lockers" in tokenizer.decode(asked[0].right[0].title)
 
 
 def test_the_first_row_of_a_group_is_the_one_to_find(asked: list[Asked]) -> None:
     for one in asked:
-        rows, ranked = rows_of(one, random.Random(1))
-        assert ranked is bool(one.right)
-        assert [row.start >= 0 for row in rows] == [ranked and not n for n in range(len(rows))]
+        rows = list(rows_of(one, random.Random(1)))
+        found = bool(one.right)
+        assert [row.start >= 0 for row, _ in rows] == [found and not n for n in range(len(rows))]
+        assert all(ranked is found for row, ranked in rows if row is not one.tempting)
+
+
+def test_the_other_question_of_a_pair_is_asked_over_the_same_place(asked: list[Asked]) -> None:
+    (pair,) = (one for one in asked if one.tempting)
+    rows = list(rows_of(pair, random.Random(1)))
+    (first, _), (other, ranked) = rows[:2]
+    assert other is pair.tempting and not ranked and len(rows) == 3
+    assert other.passage == first.passage and other.start == other.end == -1
+    assert load_tokenizer().decode(other.question) == "how do i give notice"
 
 
 class _Others:
@@ -123,3 +141,18 @@ def test_what_is_kept_for_training_can_be_learned_from() -> None:
             if row["answerable"]
         ]
         assert sum(found) >= 0.9 * len(found), folder.name
+
+
+def test_pairs_are_about_places_that_stand_in_the_documents() -> None:
+    paths = sorted(COMPANY_QUESTIONS.glob("*/pairs.jsonl"))
+    assert len(paths) >= 300
+    for path in random.Random(6).sample(paths, 12):
+        files = (path.parent / "documents").iterdir()
+        texts = " ".join(extract(one.read_bytes(), one.name).text for one in files)
+        whole = " ".join(texts.split())
+        pairs = list(read_rows(path))
+        assert len({pair["bad"].lower() for pair in pairs}) == len(pairs)
+        for pair in pairs:
+            place = " ".join(pair["tempting"].split())
+            assert place in whole, path
+            assert pair["answer"] in place and pair["good"].lower() != pair["bad"].lower(), path
