@@ -92,7 +92,7 @@ def test_the_other_question_of_a_pair_is_asked_over_the_same_place(asked: list[A
     (first, _), (other, ranked) = rows[:2]
     assert other is pair.tempting and not ranked and len(rows) == 3
     assert other.passage == first.passage and other.start == other.end == -1
-    assert load_tokenizer().decode(other.question) == "how do i give notice"
+    assert load_tokenizer().decode(other.question) == "how do i give notice?"
 
 
 class _Others:
