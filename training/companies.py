@@ -59,8 +59,8 @@ class _Passages:
     vectors: Vectors
 
 
-def asked_of(folder: Path) -> Iterator[Asked]:
-    """Every question of the companies in ``folder`` that stands alone, and every pair."""
+def asked_of(folder: Path, times: int = 1) -> Iterator[Asked]:
+    """Every question of the companies in ``folder`` that stands alone, and every pair so often."""
     for path in sorted(folder.rglob("questions.jsonl")):
         passages = _passages(path.parent / "documents")
         rows = [row for row in read_rows(path) if not row.get("after")]
@@ -69,7 +69,7 @@ def asked_of(folder: Path) -> Iterator[Asked]:
             found = _asked(row, vector, passages)
             if found.right or not row["answerable"]:
                 yield found
-        yield from _pairs(path.with_name("pairs.jsonl"), passages)
+        yield from times * list(_pairs(path.with_name("pairs.jsonl"), passages))
 
 
 def _pairs(path: Path, passages: _Passages) -> Iterator[Asked]:

@@ -191,6 +191,7 @@ def main(
         list[Path] | None, typer.Option(help="folder of companies with questions (repeatable)")
     ] = None,
     share: Annotated[float, typer.Option(help="of the batches that are of companies")] = 0.4,
+    pairs: Annotated[int, typer.Option(help="how often a pair of questions counts")] = 1,
 ) -> None:
     """Fine-tune the larger reader; on a CPU in bf16 throughout."""
     torch.manual_seed(seed)
@@ -203,7 +204,7 @@ def main(
         reader_rows(data, seed, negatives, made, limit), tokens_per_batch, seed
     )
     if companies:
-        asked = [one for folder in companies for one in asked_of(folder)]
+        asked = [one for folder in companies for one in asked_of(folder, pairs)]
         typer.echo(f"{len(asked)} questions of companies")
         source = MixedBatches(source, asked, share, tokens_per_batch, seed)
     figures = train(

@@ -495,6 +495,7 @@ def main(
         list[Path] | None, typer.Option(help="folder of companies with questions (repeatable)")
     ] = None,
     share: Annotated[float, typer.Option(help="of the batches that are of companies")] = 0.5,
+    pairs: Annotated[int, typer.Option(help="how often a pair of questions counts")] = 1,
 ) -> None:
     """Fine-tune the reader."""
     torch.manual_seed(seed)
@@ -507,7 +508,7 @@ def main(
     rows = reader_rows(data, seed, negatives, made, limit)
     source: Source = DrawnBatches(rows, tokens_per_batch, seed)
     if companies:
-        asked = [one for folder in companies for one in asked_of(folder)]
+        asked = [one for folder in companies for one in asked_of(folder, pairs)]
         typer.echo(f"{len(asked)} questions of companies")
         source = MixedBatches(source, asked, share, tokens_per_batch, seed)
     figures = train(
