@@ -146,6 +146,23 @@ def near(
 
 
 @app.command()
+def pairs(
+    folder: Annotated[
+        Path, typer.Option(help="It holds companies with documents/ and pairs.jsonl.", exists=True)
+    ] = Path("benchmarks/unseen_companies"),
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another reader than the shipped one.", exists=True),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Is a question that a place answers told from one that it only seems to answer?"""
+    from benchmarks.pairs import measure_pairs
+
+    _show(measure_pairs(folder, model), as_json)
+
+
+@app.command()
 def runtime(
     runs: Annotated[int, typer.Option(help="Times each way is measured.", min=1)] = 50,
     threads: Annotated[int, typer.Option(help="CPU threads for each way.", min=1)] = 2,
