@@ -2,7 +2,8 @@
 
 Run as:
     python -m training.support train --data DATA --init models/reader --minutes 20 --out FIRST
-    python -m training.support train --data DATA --wordnet FOLDER --init FIRST --out SECOND
+    python -m training.support train --data DATA --wordnet FOLDER --init FIRST --out SECOND \\
+        --companies training/company_questions
     python -m training.support blend --first FIRST --second SECOND
     python -m benchmarks support-numbers --file F --file G      # measures these numbers
     python -m training.support choose --threshold 0.4 --number-factor 0.3 ...
@@ -245,6 +246,9 @@ def main(
     wordnet: Annotated[
         Path | None, typer.Option(help="WordNet's data.* and index.sense; without, no edits")
     ] = None,
+    companies: Annotated[
+        Path | None, typer.Option(help="companies with claims.jsonl beside their documents")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="training budget, wall clock")] = 40.0,
     passages: Annotated[int, typer.Option(help="passages that claims are made from")] = 4000,
     learning_rate: float = 3e-4,
@@ -259,7 +263,7 @@ def main(
     if init is not None:
         start_from(model, init)
     lexicon = load_lexicon(wordnet) if wordnet else None
-    claims = load_claims(data, lexicon, passages, seed)
+    claims = load_claims(data, lexicon, passages, seed, companies)
     rows = encode(claims, load_tokenizer())
     supported = sum(row.label == SUPPORTED for row in rows)
     typer.echo(f"{len(rows)} rows, {supported} supported")

@@ -40,15 +40,23 @@ WICE_COPIES = 4
 BUDGETS = (250, 400, 600, 900)
 """Characters of evidence; short ones train faster, long ones are what the service sees."""
 OTHERS = 4
+COMPANY_COPIES = 4
+OF_SENTENCE = {"follows": SUPPORTED, "contradicts": CONTRADICTED, "neither": UNKNOWN}
+"""What each claim of a row of ``claims.jsonl`` is to its ``source``."""
 
 
-def load_claims(data: Path, lexicon: Lexicon | None, passages: int, seed: int) -> list[Claim]:
+def load_claims(
+    data: Path, lexicon: Lexicon | None, passages: int, seed: int, companies: Path | None = None
+) -> list[Claim]:
     """Rows written by people, edits of them, and claims about so many ``passages``; shuffled.
 
-    Without a lexicon only the rows written by people.
+    Without a lexicon only the rows written by people. ``companies`` is a folder of companies with
+    ``claims.jsonl``.
     """
     rng = random.Random(seed)
     claims = [*_natural(data, lexicon, rng), *_wice(data, rng)]
+    if companies is not None:
+        claims += COMPANY_COPIES * list(_of_companies(companies))
     if lexicon is not None:
         claims += _from_qa(data, lexicon, passages, rng)
     rng.shuffle(claims)
@@ -81,6 +89,14 @@ def _edited(text: str, source: Source) -> Iterator[Claim]:
         yield Claim(said, source.evidence, SUPPORTED, ())
     if claim := corrupted(paraphrased(text, source), source):
         yield claim
+
+
+def _of_companies(folder: Path) -> Iterator[Claim]:
+    """What follows from a sentence of a company's documents, contradicts it, or does neither."""
+    for path in sorted(folder.rglob("claims.jsonl")):
+        for row in read_rows(path):
+            for name, label in OF_SENTENCE.items():
+                yield Claim(row[name], row["source"], label, _none_if(label))
 
 
 def _wice(data: Path, rng: random.Random) -> Iterator[Claim]:

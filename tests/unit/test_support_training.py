@@ -25,7 +25,7 @@ from training.support import (
     support_loss,
     train,
 )
-from training.support_data import load_claims
+from training.support_data import COMPANY_COPIES, OF_SENTENCE, load_claims
 
 EVIDENCE = (
     "The bridge in London was opened by Ada Bell on Monday in March 1890, and 300 men built it. "
@@ -205,6 +205,19 @@ def test_rows_come_from_people_and_from_rules(data: Path, lexicon: Lexicon) -> N
         CLAIM[slice(*claim.unsupported[0])] == "1890" for claim in marked if claim.unsupported
     )
     assert all(not claim.unsupported for claim in claims if claim.label == SUPPORTED)
+
+
+def test_claims_of_companies_are_what_their_rows_say(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "companies" / "lockers"
+    folder.mkdir(parents=True)
+    said = {"follows": "Notice is a week.", "contradicts": "Go at once.", "neither": "Pay first."}
+    write_rows(folder / "claims.jsonl", [{**said, "source": "One week's notice.", "kind": "when"}])
+    without = load_claims(data, None, 0, seed=5)
+    claims = load_claims(data, None, 0, seed=5, companies=folder.parent)
+    assert len(claims) - len(without) == 3 * COMPANY_COPIES
+    found = {one.text: one for one in claims if one.evidence == "One week's notice."}
+    assert {name: found[text].label for name, text in said.items()} == OF_SENTENCE
+    assert found["Notice is a week."].unsupported == () and not found["Go at once."].unsupported
 
 
 def test_a_tiny_run_saves_a_check_that_runs(data: Path, lexicon: Lexicon, tmp_path: Path) -> None:
