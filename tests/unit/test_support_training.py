@@ -1,5 +1,6 @@
 """Training rows of the support check: edits mark what they changed, labels reach their tokens."""
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,8 @@ def test_claims_of_companies_are_what_their_rows_say(data: Path, tmp_path: Path)
     folder = tmp_path / "companies" / "lockers"
     folder.mkdir(parents=True)
     said = {"follows": "Notice is a week.", "contradicts": "Go at once.", "neither": "Pay first."}
-    write_rows(folder / "claims.jsonl", [{**said, "source": "One week's notice.", "kind": "when"}])
+    row = {**said, "source": "One week's notice.", "kind": "when"}
+    (folder / "claims.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
     without = load_claims(data, None, 0, seed=5)
     claims = load_claims(data, None, 0, seed=5, companies=folder.parent)
     assert len(claims) - len(without) == 3 * COMPANY_COPIES
