@@ -36,6 +36,7 @@ from training.master_weights import MasterAdamW, adamw
 from training.reader import UNTUNED, seal_reader
 
 SMALL = Size(layers=2, width=24, heads=2)
+WORD_VECTORS = "encoder.embeddings.word_embeddings.weight"
 TEXT = "The workshop opens at nine. A chisel costs £12 and a saw £30."
 PAIRS: list[tuple[str, str | None]] = [("What does a saw cost?", TEXT)]
 
@@ -144,8 +145,21 @@ def test_near_distances_are_told_apart_and_before_from_after() -> None:
         lambda tensors: tensors.pop("encoder.encoder.layer.1.output.dense.bias"),
         lambda tensors: tensors.update(extra=torch.zeros(2)),
         lambda tensors: tensors.update({"pair.bias": torch.zeros(3)}),
+        lambda tensors: tensors.update({f"{WORD_VECTORS}.scale": torch.ones(3)}),
+        lambda tensors: tensors.pop(WORD_VECTORS),
+        lambda tensors: tensors.update({f"encoder.{DISTANCES}": torch.zeros(32, 5)}),
+        lambda tensors: [tensors.pop(name) for name in [*tensors] if ".layer." in name],
     ],
-    ids=["no distances", "no bias", "one more", "another head"],
+    ids=[
+        "no distances",
+        "no bias",
+        "one more",
+        "another head",
+        "another scale",
+        "a scale of nothing",
+        "heads that do not share the width",
+        "no layers",
+    ],
 )
 def test_a_folder_whose_tensors_do_not_fit_is_refused(
     folder: Path, tmp_path: Path, change: object

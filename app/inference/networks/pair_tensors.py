@@ -127,7 +127,7 @@ def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
     Raises ``ModelRefused`` when the folder fails its manifest or the tensors do not fit.
     """
     manifest = read_manifest(folder, opened=(WEIGHTS, CONFIG))
-    tensors = _unscaled(load_arrays(folder / WEIGHTS))
+    tensors = _unscaled(folder, load_arrays(folder / WEIGHTS))
     if manifest.get("base") == LARGER_BASE:
         every, wanted = tensors, _larger_shapes(folder, tensors)
         heads_of_attention = tensors[f"encoder.{DISTANCES}"].shape[1]
@@ -156,8 +156,12 @@ def read_pair_tensors(folder: Path, heads: Heads) -> PairTensors:
     return PairTensors(encoder, shape, token, pair)
 
 
-def _unscaled(tensors: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The tensors of a file, those in int8 by their scales."""
+def _unscaled(folder: Path, tensors: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The tensors of a file, those in int8 by their scales; raises ``ModelRefused``."""
+    for name, scale in tensors.items():
+        scaled = tensors.get(name.removesuffix(SCALE))
+        if name.endswith(SCALE) and (scaled is None or scale.shape != scaled.shape[:1]):
+            raise ModelRefused(f"{folder}: tensors do not fit the pair model")
     return {
         name: tensor * tensors[name + SCALE][:, None] if name + SCALE in tensors else tensor
         for name, tensor in tensors.items()
@@ -176,6 +180,8 @@ def _larger_shapes(folder: Path, tensors: Mapping[str, Floats]) -> dict[str, tup
     except (KeyError, ValueError) as error:
         raise ModelRefused(f"{folder}: tensors do not fit the pair model") from error
     depth = sum(name.endswith(".attention.self.query.bias") for name in tensors)
+    if not depth or not heads or wide % heads:
+        raise ModelRefused(f"{folder}: tensors do not fit the pair model")
     first = "encoder.layer.0."
     wanted = {name: a.shape for name, a in small.items() if name.startswith("embeddings.")}
     for name, array in small.items():
