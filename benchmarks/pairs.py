@@ -20,6 +20,7 @@ from guardrails.calibration import auroc
 from guardrails.contract import Passage
 from ingestion.chunk import cut_passages
 from ingestion.formats.extract import extract
+from training.companies import pattern_of
 
 NO_SPAN = -30.0
 """The margin of a passage in which no span was found."""
@@ -89,7 +90,7 @@ def places_of(folder: Path) -> Iterator[Place]:
                 for cut in cut_passages(read, tokenizer, most)
             ]
         for pair in read_rows(path):
-            place = re.compile(r"\s+".join(map(re.escape, pair["tempting"].split())))
+            place = re.compile(pattern_of(pair["tempting"]))
             for passage in passages:
                 if match := place.search(passage.text):
                     yield Place(pair, passage, *match.span())

@@ -76,12 +76,17 @@ def _pairs(path: Path, passages: _Passages) -> Iterator[Asked]:
     pairs = list(read_rows(path)) if path.is_file() else []
     vectors = _embedder().embed([pair["good"] for pair in pairs]) if pairs else ()
     for pair, vector in zip(pairs, vectors, strict=True):
-        place = r"\s+".join(map(re.escape, pair["tempting"].split()))
-        row = {"question": pair["good"], "answers": [pair["answer"]], "right": place}
+        right = pattern_of(pair["tempting"])
+        row = {"question": pair["good"], "answers": [pair["answer"]], "right": right}
         found = _asked({**row, "answerable": True}, vector, passages)
         if found.right:
             other = replace(found.right[0], question=_question(pair["bad"]), start=-1, end=-1)
             yield replace(found, tempting=other)
+
+
+def pattern_of(place: str) -> str:
+    """A pattern for the words of a place, whatever stands between them."""
+    return r"\s+".join(map(re.escape, place.split()))
 
 
 def rows_of(asked: Asked, rng: random.Random) -> Iterator[tuple[SpanExample, bool]]:

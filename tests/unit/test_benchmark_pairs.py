@@ -7,20 +7,8 @@ import pytest
 
 from app.errors import Invalid
 from benchmarks.pairs import measure_pairs, places_of
+from tests.unit.test_company_training import PRICES
 
-TEXT = """# Lockers
-
-## Prices
-
-| Size | Leith | Gorgie |
-|---|---|---|
-| small | £12.50 | £10 |
-| large | £31 | £27 |
-
-## Leaving
-
-You can leave at any time with one week's notice, except in the first month.
-"""
 NOTICE = "You can leave at any time with one week's notice, except in the first month."
 PAIRS = [
     (NOTICE, "How much notice do I have to give to leave?", "What is the fee for a lost key?"),
@@ -37,7 +25,7 @@ PAIRS = [
 def folder(tmp_path: Path) -> Path:
     documents = tmp_path / "lockers" / "documents"
     documents.mkdir(parents=True)
-    (documents / "prices.md").write_text(TEXT, "utf-8")
+    (documents / "prices.md").write_text(PRICES, "utf-8")
     rows = [
         {"tempting": place, "good": good, "answer": place, "bad": bad, "kind": kind}
         for (place, good, bad), kind in zip(PAIRS, ("measure", "thing", "role"), strict=True)
