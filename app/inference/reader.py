@@ -16,17 +16,9 @@ from app.inference.embedder import shared_tokenizer
 from app.inference.limits import beside_limits
 from app.inference.networks.pair_runner import PairRunner, PairScores, load_pair_runner
 from app.inference.networks.pair_tensors import CONFIG, READER_HEADS
-from app.inference.tables import (
-    MOST_MISSED,
-    Offsets,
-    cell_ends,
-    misplaced,
-    named_cell,
-)
+from app.inference.tables import MOST_MISSED, Offsets, cell_ends, misplaced, named_cell
 from app.inference.writing.grounding import quotable_bounds, visible
-from app.inference.writing.question_types import (
-    as_question,
-)
+from app.inference.writing.question_types import as_question
 from app.inference.writing.units import named_list
 from app.ports import Reading, Span
 from guardrails.contract import Passage, block_ends

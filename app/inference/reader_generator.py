@@ -12,17 +12,8 @@ from app.inference.evidence_selection import stems
 from app.inference.extremes import asks_extreme
 from app.inference.limits import told_clauses
 from app.inference.ranges import quantities
-from app.inference.reader import (
-    MISPLACED,
-    Reader,
-    is_inside,
-)
-from app.inference.tables import (
-    Offsets,
-    named_cell,
-    passed_over,
-    told_row,
-)
+from app.inference.reader import MISPLACED, Reader, is_inside
+from app.inference.tables import Offsets, named_cell, passed_over, told_row
 from app.inference.writing.fitting import (
     IMPLIED,
     fits,

@@ -14,6 +14,7 @@ from ingestion.formats.extract import extract
 from training.companies import Asked, asked_of, rows_of
 from training.reader import Batch, MixedBatches
 from training.runs import Progress
+from training.support_data import OF_SENTENCE
 
 COMPANY_QUESTIONS = PROJECT / "training" / "company_questions"
 PRICES = """# Lockers
@@ -143,7 +144,7 @@ def test_what_is_kept_for_training_can_be_learned_from() -> None:
         assert sum(found) >= 0.9 * len(found), folder.name
 
 
-def test_pairs_are_about_places_that_stand_in_the_documents() -> None:
+def test_pairs_and_claims_are_about_places_that_stand_in_the_documents() -> None:
     paths = sorted(COMPANY_QUESTIONS.glob("*/pairs.jsonl"))
     assert len(paths) >= 300
     for path in random.Random(6).sample(paths, 12):
@@ -156,3 +157,6 @@ def test_pairs_are_about_places_that_stand_in_the_documents() -> None:
             place = " ".join(pair["tempting"].split())
             assert place in whole, path
             assert pair["answer"] in place and pair["good"].lower() != pair["bad"].lower(), path
+        for row in read_rows(path.with_name("claims.jsonl")):
+            assert " ".join(row["source"].split()) in whole, path
+            assert len({row[name].lower() for name in OF_SENTENCE}) == 3, path

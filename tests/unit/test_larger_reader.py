@@ -72,6 +72,9 @@ def test_both_networks_of_a_folder_say_the_same(folder: Path) -> None:
     assert np.allclose(pairs, pair, atol=1e-5)
     whole, _ = OnnxNetwork(folder, READER_HEADS, "int8")(ids, mask, types)
     assert np.abs(whole[text] - token[text]).mean() < 0.1 * np.abs(token[text]).mean()
+    # What a GPU computes in.
+    halves, _ = TorchNetwork(folder, READER_HEADS, "cpu", half=True)(ids, mask, types)
+    assert np.abs(halves[text] - token[text]).mean() < 0.02 * np.abs(token[text]).mean()
     alone, _ = TorchNetwork(folder, READER_HEADS, "cpu", half=False)(
         *(array[1:, :25] for array in (ids, mask, types))
     )
