@@ -335,14 +335,24 @@ def _may_pass(error: Exception) -> bool:
 
 
 class _Events:
-    """The answers of an event stream, line by line."""
+    """The answers of an event stream, as its text comes."""
 
     def __init__(self) -> None:
-        self._name = ""
+        self._name = self._rest = ""
 
-    def read(self, line: str) -> Answer | None:
+    def read(self, text: str) -> Iterator[Answer]:
+        """The answers that are complete with ``text``; raises ``ClientError`` for an error event.
+
+        Only a line feed ends a line: what else does for Python, such as U+2028, people may write.
+        """
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if found := self._line(line):
+                yield found
+
+    def _line(self, line: str) -> Answer | None:
         """The answer that a line brings; raises ``ClientError`` for an error event."""
-        field, _, value = line.partition(": ")
+        field, _, value = line.removesuffix("\r").partition(": ")
         if field == "event":
             self._name = value
         if field != "data" or self._name not in ("answer", "error"):
@@ -450,8 +460,8 @@ class Client:
             if not response.is_success:
                 response.read()
                 _json(response)
-            for line in response.iter_lines():
-                if found := events.read(line):
+            for text in response.iter_text():
+                for found in events.read(text):
                     yield found
 
     def sections(self, answer: Answer | str) -> list[Section]:
@@ -569,8 +579,8 @@ class AsyncClient:
             if not response.is_success:
                 await response.aread()
                 _json(response)
-            async for line in response.aiter_lines():
-                if found := events.read(line):
+            async for text in response.aiter_text():
+                for found in events.read(text):
                     yield found
 
     async def sections(self, answer: Answer | str) -> list[Section]:

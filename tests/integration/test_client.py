@@ -95,6 +95,20 @@ def test_a_held_answer_is_followed_until_it_is_signed(running: Served, ann: Clie
     assert "£350" in ann.follow(held).text
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_answer_is_followed_whatever_ends_lines_in_its_question(
+    running: Served, ann: Client, kind: str
+) -> None:
+    answer = ann.ask("What is the excess\u2028for water damage?\u2029")  # as word processors paste
+
+    async def follow() -> list[Answer]:
+        async with AsyncClient(running.address, running.site.keys["ann"]) as service:
+            return [await service.follow(answer)]
+
+    found = asyncio.run(follow()) if kind == "async" else list(ann.changes(answer))
+    assert found == [answer] and "\u2028" in found[0].question
+
+
 def test_what_the_service_refuses_has_its_code(running: Served, ann: Client) -> None:
     for call, status, code in (
         (lambda: ann.ask(" "), 400, "question_empty"),
