@@ -533,6 +533,30 @@ def test_people_change_their_own_password(access: Access) -> None:
     access.sessions.sign_in("ann", "another password")
 
 
+@pytest.mark.parametrize("meanwhile", ["reset", "disable"])
+def test_a_password_that_was_reset_meanwhile_is_not_changed_with_the_old_one(
+    access: Access, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    thief = access.sessions.sign_in("ann", PASSWORD).principal
+    real = access.accounts._passwords.fits
+
+    def slowly(stored: str | None, password: str) -> bool:
+        fits = real(stored, password)
+        if meanwhile == "reset":  # while the hash is computed
+            access.accounts.reset_password("ann", "another password", "olga")
+        else:
+            access.accounts.change("ann", "olga", disabled=True)
+        return fits
+
+    monkeypatch.setattr(access.accounts._passwords, "fits", slowly)
+    with pytest.raises(Forbidden):
+        access.accounts.change_password(thief, PASSWORD, "the password of a thief")
+    monkeypatch.undo()
+    access.accounts.change("ann", "olga", disabled=False)
+    with pytest.raises(Unauthenticated):
+        access.sessions.sign_in("ann", "the password of a thief")
+
+
 def test_a_reset_ends_every_sign_in(access: Access) -> None:
     token = access.sessions.sign_in("ann", PASSWORD).token
     access.accounts.reset_password("ann", "another password", "olga")
