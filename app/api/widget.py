@@ -139,9 +139,13 @@ async def ask(
     """As `POST /v1/ask`, over what the account of the key may read."""
     authorise(principal, "answers.ask")
     found = cast("WidgetKey", request.state.widget)
-    services.access.quotas.charge_widget(found.key_id, found.questions_per_minute)
+
+    def charge() -> None:
+        services.access.quotas.charge_widget(found.key_id, found.questions_per_minute)
+
     asked = {**body.model_dump(), "collections": None, "answer_schema": None}
-    question = Question(services, principal, lambda: Ask(**asked), ["widget", asked], once)
+    wanted = ["widget", asked]
+    question = Question(services, principal, lambda: Ask(**asked), wanted, once, charge)
     return await asked_as(accept, question, permit, request)
 
 
