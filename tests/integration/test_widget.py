@@ -15,7 +15,10 @@ from tests.servers import handbook_services
 from tests.site import HELD, RELEASED, Site, coded, site_over
 
 SHOP, OTHER = "https://shop.example", "https://other.example"
-FOREIGN = (OTHER, "null", "http://shop.example", f"{SHOP}:8443", "https://a.shop.example", "x")
+FOREIGN = (
+    *(OTHER, "null", "http://shop.example", f"{SHOP}:8443", "https://a.shop.example", "x"),
+    *("http://[", "https://[::1", "http://shop]example"),  # no addresses at all
+)
 
 
 @pytest.fixture(scope="module")
