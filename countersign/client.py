@@ -292,13 +292,14 @@ def _passage(passage: Citation | str) -> _Call[Passage]:
 
 
 def _json(response: httpx.Response) -> Any:
-    """The JSON of a response; raises ``ClientError``."""
-    if response.is_success:
-        return response.json()
+    """The JSON object of a response; raises ``ClientError``, also for what only a proxy says."""
     try:
-        error = dict(response.json())
+        told = response.json()
     except ValueError:
-        error = {}
+        told = None
+    if response.is_success and isinstance(told, dict):
+        return told
+    error = told if isinstance(told, dict) else {}
     after = response.headers.get("retry-after", "")
     raise ClientError(
         str(error.get("code", "unknown")),

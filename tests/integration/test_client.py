@@ -176,6 +176,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(client, name, getattr(client, name) / 10)
 
 
+@pytest.mark.parametrize("body", ["<h1>Bad gateway</h1>", "null", "5", '"gone"', "[1]", "[[1, 2]]"])
+def test_what_a_proxy_says_is_an_error_of_the_client_too(body: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        client._json(httpx.Response(502, text=body))
+    assert (caught.value.code, caught.value.status) == ("unknown", 502) and caught.value.retryable
+    with pytest.raises(ClientError) as caught:
+        client._json(httpx.Response(200, text="<h1>Please sign in</h1>"))
+    assert (caught.value.code, caught.value.status) == ("unknown", 200)
+    assert not caught.value.retryable
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.usefixtures("impatient")
 def test_a_service_that_was_killed_is_waited_for(running: Served, kind: str) -> None:
