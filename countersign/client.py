@@ -462,8 +462,7 @@ class Client:
                 response.read()
                 _json(response)
             for text in response.iter_text():
-                for found in events.read(text):
-                    yield found
+                yield from events.read(text)
 
     def sections(self, answer: Answer | str) -> list[Section]:
         """Sections to read while an answer waits, or where there is none; the closest first."""
