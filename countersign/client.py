@@ -292,13 +292,14 @@ def _passage(passage: Citation | str) -> _Call[Passage]:
 
 
 def _json(response: httpx.Response) -> Any:
-    """The JSON of a response; raises ``ClientError``."""
-    if response.is_success:
-        return response.json()
+    """The JSON object of a response; raises ``ClientError``, also for what only a proxy says."""
     try:
-        error = dict(response.json())
+        told = response.json()
     except ValueError:
-        error = {}
+        told = None
+    if response.is_success and isinstance(told, dict):
+        return told
+    error = told if isinstance(told, dict) else {}
     after = response.headers.get("retry-after", "")
     raise ClientError(
         str(error.get("code", "unknown")),
@@ -335,14 +336,24 @@ def _may_pass(error: Exception) -> bool:
 
 
 class _Events:
-    """The answers of an event stream, line by line."""
+    """The answers of an event stream, as its text comes."""
 
     def __init__(self) -> None:
-        self._name = ""
+        self._name = self._rest = ""
 
-    def read(self, line: str) -> Answer | None:
+    def read(self, text: str) -> Iterator[Answer]:
+        """The answers that are complete with ``text``; raises ``ClientError`` for an error event.
+
+        Only a line feed ends a line: what else does for Python, such as U+2028, people may write.
+        """
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if found := self._line(line):
+                yield found
+
+    def _line(self, line: str) -> Answer | None:
         """The answer that a line brings; raises ``ClientError`` for an error event."""
-        field, _, value = line.partition(": ")
+        field, _, value = line.removesuffix("\r").partition(": ")
         if field == "event":
             self._name = value
         if field != "data" or self._name not in ("answer", "error"):
@@ -450,9 +461,8 @@ class Client:
             if not response.is_success:
                 response.read()
                 _json(response)
-            for line in response.iter_lines():
-                if found := events.read(line):
-                    yield found
+            for text in response.iter_text():
+                yield from events.read(text)
 
     def sections(self, answer: Answer | str) -> list[Section]:
         """Sections to read while an answer waits, or where there is none; the closest first."""
@@ -569,8 +579,8 @@ class AsyncClient:
             if not response.is_success:
                 await response.aread()
                 _json(response)
-            async for line in response.aiter_lines():
-                if found := events.read(line):
+            async for text in response.aiter_text():
+                for found in events.read(text):
                     yield found
 
     async def sections(self, answer: Answer | str) -> list[Section]:

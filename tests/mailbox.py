@@ -10,7 +10,8 @@ from typing import cast
 
 
 class Mailbox(socketserver.ThreadingTCPServer):
-    """Takes every message; ``refuse`` answers with 451 instead."""
+    """Takes every message; ``refuse`` answers with 451 instead. ``offers`` is what it says that it
+    can do, such as ``AUTH PLAIN``."""
 
     allow_reuse_address = daemon_threads = True
 
@@ -18,6 +19,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
         self.messages: list[EmailMessage] = []
         self.refuse = False
+        self.offers = ""
 
     @property
     def port(self) -> int:
@@ -36,6 +38,8 @@ class _Session(socketserver.StreamRequestHandler):
             if verb == "DATA" and not box.refuse:
                 self._say("354 go on")
                 box.messages.append(self._message())
+            if verb == "EHLO" and box.offers:
+                self._say(f"250-{box.offers}")
             self._say("451 later" if box.refuse and verb == "DATA" else "250 mailbox")
         return None
 

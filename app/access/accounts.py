@@ -161,7 +161,8 @@ class Accounts:
     def change_password(self, principal: Principal, current: str, new: str) -> None:
         """A person's own new password; every other sign-in of theirs ends.
 
-        Raises ``Forbidden`` when ``current`` is wrong, ``Invalid`` for a bad new one.
+        Raises ``Forbidden`` when ``current`` is wrong, by the time it is changed too, ``Invalid``
+        for a bad new one.
         """
         check_password(new)
         with self._database.reading() as session:
@@ -170,7 +171,11 @@ class Accounts:
             raise Forbidden("The current password is wrong.")
         hashed = self._passwords.hash(new)
         with self._database.transaction() as session:
-            _row(session, principal.name).password_hash = hashed
+            row = _row(session, principal.name, lock=True)
+            # The hashes took a while: who knows only a password of before must not undo a reset.
+            if row.password_hash != stored or row.disabled_at is not None:
+                raise Forbidden("The current password is wrong.")
+            row.password_hash = hashed
             others = (
                 SessionRow.principal == principal.name,
                 SessionRow.token_sha256 != principal.credential,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.access.accounts import refuse_taken
@@ -103,10 +104,10 @@ class OidcSignIn:
         """
         attempt = self._take(state, token)
         claims = self._claims(attempt, code, redirect)
-        roles, scope = self._rights(claims)
-        with self._database.transaction() as session:
-            row = self._account(session, claims)
-            _change(session, row, roles, scope)
+        try:
+            row = self._admitted(claims)
+        except IntegrityError:  # their account, or one of that name, was made at the same moment
+            row = self._admitted(claims)
         return self._sessions.start(row, row.password_hash)
 
     def purge(self, session: Session, moment: datetime) -> None:
@@ -185,6 +186,14 @@ class OidcSignIn:
             raise Forbidden("None of your groups may use this service.")
         collections = self._settings.oidc_collections
         return roles, _mapped(collections, groups) if collections else None
+
+    def _admitted(self, claims: Mapping[str, Any]) -> PrincipalRow:
+        """The account of the person, with what their groups say."""
+        roles, scope = self._rights(claims)
+        with self._database.transaction() as session:
+            row = self._account(session, claims)
+            _change(session, row, roles, scope)
+        return row
 
     def _account(self, session: Session, claims: Mapping[str, Any]) -> PrincipalRow:
         """The account of the person, a new one at their first sign-in."""

@@ -48,7 +48,8 @@ def _has_ended(session: Session, credential: str) -> bool:
         return False
     key_id = credential.removeprefix(KEY)
     if key_id == credential:
-        return session.get(SessionRow, credential) is None
+        signed_in = session.get(SessionRow, credential)
+        return signed_in is None or signed_in.expires_at <= database_time(session)
     key = session.get(ApiKeyRow, key_id)
     if key is None or key.revoked_at is not None:
         return True

@@ -44,7 +44,8 @@ class Question:
     """A question that may be asked once.
 
     ``request`` is what the idempotency ``key`` stands for; ``wanted`` is asked only when the
-    question really is, on the thread that answers it.
+    question really is, on the thread that answers it; so is ``charge`` called, which counts it
+    against what other quotas there are and may refuse it.
     """
 
     services: Services
@@ -52,6 +53,7 @@ class Question:
     wanted: Callable[[], Ask]
     request: Any
     key: str | None
+    charge: Callable[[], None] = lambda: None
 
     def answer(
         self, deadline: Deadline, on_stage: OnStage = lambda _name, _detail: None
@@ -59,6 +61,7 @@ class Question:
         """The answer; with an idempotency key the question is asked once, ever."""
 
         def run() -> AnswerView:
+            self.charge()
             self.services.access.charge_question(self.principal)
             answerer = self.services.answerer
             return answerer.answer(self.principal, self.wanted(), on_stage, deadline)

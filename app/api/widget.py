@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from typing import Annotated, Any, cast
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import FileResponse, Response
@@ -139,9 +138,13 @@ async def ask(
     """As `POST /v1/ask`, over what the account of the key may read."""
     authorise(principal, "answers.ask")
     found = cast("WidgetKey", request.state.widget)
-    services.access.quotas.charge_widget(found.key_id, found.questions_per_minute)
+
+    def charge() -> None:
+        services.access.quotas.charge_widget(found.key_id, found.questions_per_minute)
+
     asked = {**body.model_dump(), "collections": None, "answer_schema": None}
-    question = Question(services, principal, lambda: Ask(**asked), ["widget", asked], once)
+    wanted = ["widget", asked]
+    question = Question(services, principal, lambda: Ask(**asked), wanted, once, charge)
     return await asked_as(accept, question, permit, request)
 
 
@@ -232,7 +235,7 @@ def _let_in(request: Request, key: WidgetKey) -> dict[str, str]:
     and the key is public.
     """
     origin = request.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc == request.headers.get("host"):
+    if origin is None or origin.partition("://")[2] == request.headers.get("host"):
         return {}
     if origin not in key.origins:
         raise OriginRefused

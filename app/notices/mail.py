@@ -28,7 +28,7 @@ class Mail:
         try:
             with self._connected() as server:
                 server.send_message(self._message(notice, to))
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:  # no ASCII, or no name
             raise DependencyFailed(
                 f"The mail server did not take it ({type(error).__name__})."
             ) from error

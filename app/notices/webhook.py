@@ -52,7 +52,7 @@ class Webhook:
         }
         try:
             status = self._post(body, headers)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, OSError, UnicodeError) as error:  # the last: no name of a host
             raise DependencyFailed(
                 f"The webhook did not answer ({type(error).__name__})."
             ) from error

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from app.deadline import Deadline
-from app.errors import DeadlineExceeded, DependencyFailed
+from app.errors import CallerGone, DeadlineExceeded, DependencyFailed
 from app.serving.batcher import Runs
 
 Item = TypeVar("Item")
@@ -22,7 +22,8 @@ class Breaker(Generic[Item, Result]):
     """The way to a model server that may be down.
 
     After ``failures`` in a row each call fails at once for ``rest_s`` seconds; then one call tries
-    it, and whatever becomes of that one holds for the others. A late answer is a failure too.
+    it, and whatever becomes of that one holds for the others. A late answer is a failure too; a
+    call that nobody waited for to its end says nothing.
     """
 
     def __init__(
@@ -44,14 +45,17 @@ class Breaker(Generic[Item, Result]):
     def submit(self, item: Item, deadline: Deadline) -> Result:
         """As ``Runs.submit``; raises ``DependencyFailed`` at once while it rests."""
         tries = self._enter()
-        failed = True
+        failed: bool | None = True
         try:
             result = self._inner.submit(item, deadline)
             failed = False
         except (DependencyFailed, DeadlineExceeded):
             raise
+        except CallerGone:
+            failed = None
+            raise
         except Exception:
-            failed = False  # the caller's own matter: it hung up, or asked for what cannot be
+            failed = False  # the caller's own matter: it asked for what cannot be
             raise
         finally:
             self._note(failed, tries)
@@ -75,10 +79,13 @@ class Breaker(Generic[Item, Result]):
             self._trying = True
             return True
 
-    def _note(self, failed: bool, tries: bool) -> None:
+    def _note(self, failed: bool | None, tries: bool) -> None:
+        """``failed`` is None where nobody knows."""
         with self._lock:
             if tries:
                 self._trying = False
+            if failed is None:
+                return
             if not failed:
                 self._failures = 0
                 return

@@ -18,6 +18,7 @@ from app.access.quotas import Quotas
 from app.access.service import Access
 from app.access.sessions import check_csrf
 from app.access.shared_counts import SharedCounts, purge_counts
+from app.access.standing import as_of_now
 from app.access.tables import (
     ApiKeyRow,
     IdempotencyRow,
@@ -26,7 +27,7 @@ from app.access.tables import (
     SessionRow,
     SignInPlaceRow,
 )
-from app.db import Database, now
+from app.db import Database, database_time, now
 from app.errors import (
     Conflict,
     CountersignError,
@@ -181,6 +182,17 @@ def test_an_ended_session_is_refused(access: Access, database: Database) -> None
         writing.execute(update(SessionRow).values(expires_at=now()))
     with pytest.raises(CredentialsExpired):
         access.sessions.find(session.token)
+
+
+def test_a_sign_in_that_ended_meanwhile_has_no_roles_as_of_now(
+    access: Access, database: Database
+) -> None:
+    caller = access.sessions.sign_in("ann", PASSWORD).principal
+    for left, roles in ((timedelta(minutes=1), {"asker"}), (timedelta(0), set())):
+        with database.transaction() as session:
+            session.execute(update(SessionRow).values(expires_at=database_time(session) + left))
+        with database.reading() as session:
+            assert as_of_now(session, caller).roles == roles
 
 
 def test_csrf_tokens(access: Access) -> None:
@@ -531,6 +543,30 @@ def test_people_change_their_own_password(access: Access) -> None:
     with pytest.raises(Unauthenticated):
         access.sessions.sign_in("ann", PASSWORD)
     access.sessions.sign_in("ann", "another password")
+
+
+@pytest.mark.parametrize("meanwhile", ["reset", "disable"])
+def test_a_password_that_was_reset_meanwhile_is_not_changed_with_the_old_one(
+    access: Access, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    thief = access.sessions.sign_in("ann", PASSWORD).principal
+    real = access.accounts._passwords.fits
+
+    def slowly(stored: str | None, password: str) -> bool:
+        fits = real(stored, password)
+        if meanwhile == "reset":  # while the hash is computed
+            access.accounts.reset_password("ann", "another password", "olga")
+        else:
+            access.accounts.change("ann", "olga", disabled=True)
+        return fits
+
+    monkeypatch.setattr(access.accounts._passwords, "fits", slowly)
+    with pytest.raises(Forbidden):
+        access.accounts.change_password(thief, PASSWORD, "the password of a thief")
+    monkeypatch.undo()
+    access.accounts.change("ann", "olga", disabled=False)
+    with pytest.raises(Unauthenticated):
+        access.sessions.sign_in("ann", "the password of a thief")
 
 
 def test_a_reset_ends_every_sign_in(access: Access) -> None:

@@ -95,6 +95,20 @@ def test_a_held_answer_is_followed_until_it_is_signed(running: Served, ann: Clie
     assert "£350" in ann.follow(held).text
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_answer_is_followed_whatever_ends_lines_in_its_question(
+    running: Served, ann: Client, kind: str
+) -> None:
+    answer = ann.ask("What is the excess\u2028for water damage?\u2029")  # as word processors paste
+
+    async def follow() -> list[Answer]:
+        async with AsyncClient(running.address, running.site.keys["ann"]) as service:
+            return [await service.follow(answer)]
+
+    found = asyncio.run(follow()) if kind == "async" else list(ann.changes(answer))
+    assert found == [answer] and "\u2028" in found[0].question
+
+
 def test_what_the_service_refuses_has_its_code(running: Served, ann: Client) -> None:
     for call, status, code in (
         (lambda: ann.ask(" "), 400, "question_empty"),
@@ -160,6 +174,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """All pauses a tenth as long, so that a service is away for tenths of seconds, too."""
     for name in ("PAUSE_S", "LONGEST_PAUSE_S"):
         monkeypatch.setattr(client, name, getattr(client, name) / 10)
+
+
+@pytest.mark.parametrize("body", ["<h1>Bad gateway</h1>", "null", "5", '"gone"', "[1]", "[[1, 2]]"])
+def test_what_a_proxy_says_is_an_error_of_the_client_too(body: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        client._json(httpx.Response(502, text=body))
+    assert (caught.value.code, caught.value.status) == ("unknown", 502) and caught.value.retryable
+    with pytest.raises(ClientError) as caught:
+        client._json(httpx.Response(200, text="<h1>Please sign in</h1>"))
+    assert (caught.value.code, caught.value.status) == ("unknown", 200)
+    assert not caught.value.retryable
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -329,6 +329,32 @@ def test_a_mail_server_that_refuses_does_not_hold_the_webhook_up(
     assert receiver.kinds == ["task_urgent", "task_deadline"]
 
 
+@on_sqlite
+@pytest.mark.parametrize(
+    "wrong", [{"smtp_user": "desk", "smtp_password": "pässwort"}, {"smtp_host": "mail..example"}]
+)
+def test_mail_that_can_never_be_sent_does_not_hold_the_webhook_up(
+    database: Database, settings: Settings, box: Mailbox, receiver: Receiver, wrong: dict[str, Any]
+) -> None:
+    box.offers = "mailbox\r\n250-AUTH PLAIN"
+    by_mail = with_mail(settings, box, notice_reviewers="a@example.com", **wrong)
+    hold(database, by_mail, urgency="urgent")
+    assert Sender(database, by_mail).run() == 1 and receiver.kinds == ["task_urgent"]
+    (left,) = (row for row in rows(database) if row.attempts)
+    assert left.destination == "a@example.com" and "Unicode" in left.problem
+    assert "pässwort" not in left.problem
+
+
+@on_sqlite
+def test_a_name_that_no_host_has_is_a_webhook_that_does_not_answer(
+    database: Database, settings: Settings
+) -> None:
+    nowhere = settings.model_copy(update={"notice_webhook": "https://hooks..example.com/x"})
+    hold(database, nowhere)
+    assert Sender(database, nowhere).run() == 0
+    assert [row.destination for row in rows(database) if row.attempts == 1] == [WEBHOOK]
+
+
 def test_what_can_be_taken_back_is_told_when_it_stands(
     database: Database, settings: Settings, receiver: Receiver
 ) -> None:

@@ -2,7 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,16 +12,21 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy.orm import Session
 
 from app.access import oidc
+from app.access.accounts import refuse_taken
 from app.access.oidc import check_oidc_settings
+from app.access.service import Access
+from app.db import Database
 from app.errors import CountersignError, SettingsInvalid
 from app.main import create_app
 from app.settings import Settings
 from app.wiring import build_services
 from tests import oidc_provider
 from tests.oidc_provider import CLIENT, SECRET, Claims, Provider
-from tests.site import PASSWORD, coded
+from tests.site import PASSWORD, coded, on_postgresql
+from tests.trails import settings_for
 
 GROUPS = {"staff": ["asker"], "legal": ["asker", "reviewer"]}
 
@@ -242,3 +249,27 @@ def test_a_provider_that_cannot_be_used_is_told_of(app: TestClient, tmp_path: Pa
     for wrong in unusable:
         with pytest.raises(SettingsInvalid):
             check_oidc_settings(chosen.model_copy(update=wrong))
+
+
+@on_postgresql
+def test_who_signs_in_for_the_first_time_twice_at_once_has_one_account(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"oidc_issuer": "https://id.example", "oidc_client_id": "desk"}
+    roles = {"oidc_roles": {"staff": ["asker"]}}
+    access = Access(database, settings_for(database_url, tmp_path, **told, **roles))
+    both, seen = Barrier(2, timeout=20), list[str]()
+
+    def together(session: Session, name: str) -> None:
+        refuse_taken(session, name)
+        if not seen:  # neither sees the other's account
+            both.wait()
+            seen.append(name)
+
+    monkeypatch.setattr(oidc, "refuse_taken", together)
+    claims = {"sub": "1", "preferred_username": "olivia", "groups": ["staff"]}
+    monkeypatch.setattr(access.oidc, "_claims", lambda *_asked: claims)
+    monkeypatch.setattr(access.oidc, "_take", lambda *_shown: None)
+    with ThreadPoolExecutor(2) as pool:
+        signed = list(pool.map(lambda _: access.oidc.finish("", "", "", ""), range(2)))
+    assert [one.principal.name for one in signed] == ["olivia"] * 2

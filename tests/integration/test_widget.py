@@ -15,7 +15,10 @@ from tests.servers import handbook_services
 from tests.site import HELD, RELEASED, Site, coded, site_over
 
 SHOP, OTHER = "https://shop.example", "https://other.example"
-FOREIGN = (OTHER, "null", "http://shop.example", f"{SHOP}:8443", "https://a.shop.example", "x")
+FOREIGN = (
+    *(OTHER, "null", "http://shop.example", f"{SHOP}:8443", "https://a.shop.example", "x"),
+    *("http://[", "https://[::1", "http://shop]example"),  # no addresses at all
+)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +189,18 @@ def test_a_key_has_its_own_limit_and_its_end(site: Site) -> None:
     coded(call(site, scoped.key, "POST", "/visits", json={}), 404, "not_found")
     made = site.call("eve", "POST", "/v1/widget-keys", json={"user": "shop", "origins": [SHOP]})
     coded(made, 404, "not_found")
+
+
+def test_a_question_that_is_sent_again_is_counted_once(site: Site) -> None:
+    key = site.services.access.widgets.create("ann", [SHOP], questions_per_minute=1)
+    token, asked = visit(site, key), {"json": {"question": RELEASED}}
+    first, again = (
+        call(site, key.key, "POST", "/questions", token, headers={"Idempotency-Key": "1"}, **asked)
+        for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (200, 200), again.text
+    assert first.json() == again.json()
+    coded(call(site, key.key, "POST", "/questions", token, **asked), 429, "quota_exceeded")
 
 
 def test_origins_are_kept_as_browsers_write_them() -> None:

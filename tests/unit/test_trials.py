@@ -141,3 +141,22 @@ def test_a_caller_who_hangs_up_is_no_failure() -> None:
     breaker.close()
     assert breaker.alive
     assert server.closed == [True]
+
+
+def test_a_caller_who_hangs_up_does_not_say_that_it_works_again() -> None:
+    server, breaker = opened(DependencyFailed)
+
+    def asked(error: Callable[[], Exception]) -> None:
+        server.error = error
+        with pytest.raises((CallerGone, DependencyFailed)):
+            breaker.submit("a", Deadline(1))
+
+    for error in (DependencyFailed, CallerGone, DependencyFailed, CallerGone, DependencyFailed):
+        asked(error)
+    asked(DependencyFailed)
+    assert server.calls == 5  # three failures in a row, whoever hung up in between
+    server.now = 31
+    asked(CallerGone)  # the one that tries it does not wait for what becomes of it
+    asked(DependencyFailed)  # so another one does
+    asked(DependencyFailed)
+    assert server.calls == 7
