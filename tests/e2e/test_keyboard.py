@@ -1,0 +1,58 @@
+"""What somebody without a mouse does: the links that skip, digits, and where the focus is left."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import sign_in_as_eve
+from tests.e2e.test_browser import open_task
+from tests.servers import Served
+from tests.site import HELD
+
+pytestmark = pytest.mark.browser
+
+
+def released(tiny: Served, **asked: Any) -> str:
+    """A new answer of Eve's that a reviewer has approved: its id."""
+    answer_id = str(tiny.site.ask(HELD, "eve", **asked)["answer_id"])
+    tiny.release(answer_id)
+    return answer_id
+
+
+def skip(page: Page) -> None:
+    """Press the first link of the page."""
+    link = page.locator(".skip")
+    link.focus()
+    link.press("Enter")
+
+
+def test_who_skips_to_the_question_stays_in_the_conversation(page: Page, tiny: Served) -> None:
+    conversation = released(tiny)
+    sign_in_as_eve(page, tiny, f"/#{conversation}")
+    expect(page.get_by_test_id("answer")).to_have_count(1)
+    skip(page)
+    expect(page.get_by_test_id("question")).to_be_focused()
+    page.wait_for_timeout(300)
+    expect(page.get_by_test_id("answer")).to_have_count(1)
+    assert page.url.endswith(f"#{conversation}")
+
+
+def test_who_skips_to_what_is_chosen_still_has_it(page: Page, tiny: Served) -> None:
+    tiny.site.ask(HELD, "ann")
+    sign_in_as_eve(page, tiny, "/review")
+    open_task(page, HELD)
+    skip(page)
+    expect(page.locator("#detail")).to_be_focused()
+    page.wait_for_timeout(300)
+    expect(page.locator("#task-title")).to_have_text(HELD)
+    for path, chosen in (("/people", "person"), ("/docs", "operation")):
+        page.goto(f"{tiny.address}{path}")
+        page.get_by_test_id(chosen).first.click()
+        page.locator("#detail h2").wait_for()
+        address = page.url
+        skip(page)
+        expect(page.locator("#detail")).to_be_focused()
+        page.wait_for_timeout(300)
+        expect(page.locator("#detail h2")).to_be_visible()
+        assert page.url == address
