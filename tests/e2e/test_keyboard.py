@@ -56,3 +56,19 @@ def test_who_skips_to_what_is_chosen_still_has_it(page: Page, tiny: Served) -> N
         page.wait_for_timeout(300)
         expect(page.locator("#detail h2")).to_be_visible()
         assert page.url == address
+
+
+@pytest.mark.parametrize("held", ["Meta", "Alt"])
+def test_a_digit_of_the_browser_rejects_nothing(page: Page, tiny: Served, held: str) -> None:
+    tiny.site.ask(HELD, "ann")
+    sign_in_as_eve(page, tiny, "/review")
+    open_task(page, HELD)
+    page.get_by_test_id("reject").click()
+    field = page.get_by_test_id("reject-reason")
+    expect(field).to_be_focused()
+    sent: list[Any] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.keyboard.press(f"{held}+1")  # goes to the browser's first tab
+    page.wait_for_timeout(500)
+    assert not [url for url in sent if url.endswith("/decision")]
+    expect(field).to_be_focused()
