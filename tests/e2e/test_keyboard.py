@@ -72,3 +72,23 @@ def test_a_digit_of_the_browser_rejects_nothing(page: Page, tiny: Served, held: 
     page.wait_for_timeout(500)
     assert not [url for url in sent if url.endswith("/decision")]
     expect(field).to_be_focused()
+
+
+def test_a_button_that_was_pressed_keeps_the_focus(page: Page, tiny: Served) -> None:
+    sign_in_as_eve(page, tiny, "/people#rita")
+    button = page.get_by_test_id("save-account")
+    button.focus()
+    button.press("Enter")
+    expect(page.get_by_test_id("told").first).to_contain_text("Saved")
+    expect(button).to_be_enabled()
+    expect(button).to_be_focused()
+
+
+def test_who_said_why_stands_at_what_they_said(page: Page, tiny: Served) -> None:
+    sign_in_as_eve(page, tiny, f"/#{released(tiny)}")
+    answer = page.get_by_test_id("answer")
+    answer.get_by_test_id("not-useful").press("Enter")
+    answer.get_by_test_id("feedback-reason").fill("Too short")
+    answer.get_by_test_id("feedback-reason").press("Enter")
+    expect(answer).to_contain_text("“Too short”")
+    expect(answer.get_by_test_id("not-useful")).to_be_focused()
