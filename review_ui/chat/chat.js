@@ -166,12 +166,13 @@ async function openNamed() {
  * @param {string} wanted
  */
 async function loadTurns(wanted) {
-  const first = byId("history").querySelector("[data-answer-id]")?.getAttribute("data-answer-id");
+  const first = firstShown();
   const before = first ? `&before=${first}` : "";
   try {
     /** @type {ConversationBody} */
     const found = await request("GET", `${pathOf(wanted)}?limit=${TURNS}${before}`);
-    if (wanted !== conversation) return;
+    // A second press asks for the same ones: they stand there by then.
+    if (wanted !== conversation || first !== firstShown()) return;
     byId("history").prepend(...found.answers.map(settled));
     byId("older").hidden = !found.more;
     if (!first) begin(wanted, found.answers.at(-1)?.answer_id ?? null);
@@ -180,6 +181,11 @@ async function loadTurns(wanted) {
     history.replaceState(null, "", location.pathname); // deleted, or somebody else's
     begin(null, null);
   }
+}
+
+/** The oldest answer that is shown. */
+function firstShown() {
+  return byId("history").querySelector("[data-answer-id]")?.getAttribute("data-answer-id");
 }
 
 /** @param {AnswerView} answer */
