@@ -18,6 +18,7 @@ import { before, questionProblem } from "../shared/question.js";
 import { TOUCHED } from "../shared/touch.js";
 import { loadConversations, mountConversations, opened, pathOf } from "./conversations.js";
 import { Exchange } from "./exchange.js";
+import { watchConversation } from "./live.js";
 import { NEWS } from "./news.js";
 import { mountPanel } from "./panel.js";
 import { loadThread, saveThread } from "./thread.js";
@@ -278,6 +279,7 @@ function newConversation() {
 function begin(id, answerId) {
   conversation = id;
   previous = answerId;
+  watchConversation(id && pathOf(id));
   saveThread(me, id);
   byId("new-conversation").hidden = id === null;
 }

@@ -169,3 +169,19 @@ def test_a_list_goes_on_once_however_often_that_is_asked_for(page: Page, tiny: S
     addresses = [one.get_attribute("href") for one in listed.all()]
     assert len(addresses) > 30
     assert len(set(addresses)) == len(addresses)
+
+
+def test_an_answer_of_an_older_conversation_is_said_to_be_withdrawn(
+    page: Page, tiny: Served
+) -> None:
+    first = tiny.site.ask(HELD, "eve")["answer_id"]
+    tiny.release(first)
+    tiny.site.ask(HELD, "eve")
+    page.clock.install()
+    sign_in_as_eve(page, tiny, f"/#{first}")
+    answer = page.get_by_test_id("answer")
+    expect(answer).to_have_attribute("data-status", "released")
+    body = {"reason": "It is out of date."}
+    assert tiny.site.call("eve", "POST", f"/v1/released/{first}/withdrawal", json=body).is_success
+    page.clock.fast_forward(15_000)
+    expect(answer).to_have_attribute("data-status", "withdrawn")
