@@ -99,7 +99,9 @@ def turns(
         moment = session.scalar(select(RecordRow.created_at).where(*of, _is(before)))
         if moment is None:
             raise NotFound("There is no such answer in this conversation.")
-        query = query.where(RecordRow.created_at < moment)
+        # Several may be of one moment: they are told apart as they are ordered.
+        place = tuple_(RecordRow.created_at, RecordRow.answer_id)
+        query = query.where(place < tuple_(moment, before))
     order = RecordRow.created_at.desc(), RecordRow.answer_id.desc()
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     if not found:

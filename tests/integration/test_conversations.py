@@ -395,3 +395,18 @@ def test_headings_become_questions() -> None:
     assert as_question("x", ["A", "How do I claim?"]) == "How do I claim?"
     assert as_question("Fees", ["§ 4"]) is None
     assert as_question("ab", []) is None
+
+
+def test_answers_of_one_moment_are_all_reached(site: Site) -> None:
+    first = site.ask(RELEASED)["answer_id"]
+    for _ in range(3):
+        site.ask(NEXT, previous_answer_id=first)
+    with site.services.database.transaction() as session:
+        session.execute(update(RecordRow).values(created_at=now()))
+    found: list[str] = []
+    page: dict[str, Any] = {"more": True}
+    while page["more"]:
+        params = {"limit": 1, **({"before": found[-1]} if found else {})}
+        page = site.call("ann", "GET", f"/v1/conversations/{first}", params=params).json()
+        found += [one["answer_id"] for one in page["answers"]]
+    assert len(set(found)) == 4
