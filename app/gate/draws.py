@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.db import now
+from app.db import insert_or, now
 from app.gate.tables import LabelDrawRow
 
 EVERYTHING = 1.0
@@ -17,11 +17,11 @@ MANY = 500
 
 def note_draw(session: Session, answer_id: str, ceiling: float) -> None:
     """Note the ceiling at which an answer was shown; when it is shown again, the lower one."""
-    drawn = session.get(LabelDrawRow, answer_id)
-    if drawn is None:
-        session.add(LabelDrawRow(answer_id=answer_id, ceiling=ceiling, drawn_at=now()))
-    else:
-        drawn.ceiling = min(drawn.ceiling, ceiling)
+    row = insert_or(session, LabelDrawRow)
+    drawn = row.values(answer_id=answer_id, ceiling=ceiling, drawn_at=now())
+    session.execute(drawn.on_conflict_do_nothing())  # two sessions may show it at one moment
+    higher = LabelDrawRow.answer_id == answer_id, LabelDrawRow.ceiling > ceiling
+    session.execute(update(LabelDrawRow).where(*higher).values(ceiling=ceiling))
 
 
 def ceilings_of(session: Session, answer_ids: Iterable[str]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from app.db import Database, iso, now
 from app.errors import Invalid, NotFound
 from app.gate.strata import MAX_STRATUM, SERVICE, UNION
 from app.gate.tables import GateModeRow
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 
 Mode = Literal["off", "provisional", "certified", "review_everything", "retrieval_only"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -101,6 +101,7 @@ def known_stratum(session: Session, name: str) -> str:
 
 def set_mode(session: Session, collection: str, mode: str, reason: str, by: str) -> GateModeRow:
     """``switch_mode`` in a transaction that is open, for values that are known to be good."""
+    lock_head(session)  # the first two switches of a place at one moment: one after the other
     row = session.get(GateModeRow, collection, with_for_update=True)
     before = row.mode if row is not None else ""
     if row is None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.db import iso, now
+from app.db import insert_or, iso, now
 from app.errors import BadRequest, NotFound
 from app.records.tables import ConversationRow, RecordRow, SettlementRow
 
@@ -99,7 +99,9 @@ def turns(
         moment = session.scalar(select(RecordRow.created_at).where(*of, _is(before)))
         if moment is None:
             raise NotFound("There is no such answer in this conversation.")
-        query = query.where(RecordRow.created_at < moment)
+        # Several may be of one moment: they are told apart as they are ordered.
+        place = tuple_(RecordRow.created_at, RecordRow.answer_id)
+        query = query.where(place < tuple_(moment, before))
     order = RecordRow.created_at.desc(), RecordRow.answer_id.desc()
     found = list(session.scalars(query.order_by(*order).limit(limit + 1)))
     if not found:
@@ -218,11 +220,9 @@ def _own_row(session: Session, principal: str, conversation_id: str) -> Conversa
     exists = select(RecordRow.answer_id).where(*_own(principal), conversation_of == conversation_id)
     if session.scalar(exists.limit(1)) is None:
         raise NotFound("There is no such conversation.")
-    row = session.get(ConversationRow, conversation_id, with_for_update=True)
-    if row is None:
-        row = ConversationRow(id=conversation_id, principal=principal, title=None, hidden_at=None)
-        session.add(row)
-    return row
+    row = insert_or(session, ConversationRow).values(id=conversation_id, principal=principal)
+    session.execute(row.on_conflict_do_nothing())  # another request may make it at this moment
+    return session.get_one(ConversationRow, conversation_id, with_for_update=True)
 
 
 def _cursor(moment: datetime, conversation_id: str) -> str:

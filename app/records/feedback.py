@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import iso, now
+from app.db import insert_or, iso, now
 from app.errors import NotFound
 from app.records.tables import FeedbackRow, RecordRow
 
@@ -30,8 +30,9 @@ def give(session: Session, principal: str, answer_id: str, useful: bool, reason:
     record = session.get(RecordRow, answer_id)
     if record is None or record.principal != principal:
         raise NotFound("There is no such answer.")
-    row = FeedbackRow(answer_id=answer_id, useful=useful, reason=reason, given_at=now())
-    session.merge(row)
+    said = {"useful": useful, "reason": reason, "given_at": now()}
+    row = insert_or(session, FeedbackRow).values(answer_id=answer_id, **said)
+    session.execute(row.on_conflict_do_update(index_elements=["answer_id"], set_=said))
 
 
 def given(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.access.principals import Principal
 from app.corpus.passages import current_passages
-from app.db import Database, database_time
+from app.db import Database, database_time, insert_or
 from app.errors import NotFound
 from app.gate.sampling import fraction
 from app.records.views import AnswerBody
@@ -90,11 +90,15 @@ class Practice:
             known = session.scalar(_items(reviewer).where(GoldItemRow.id == item_id))
             if known is None or not _fits(session, reviewer, known):
                 raise NotFound("There is no such item to practise with.")
-            told = Truth(known.wrong, known.wrong == wrong)
-            row = PracticeRow(gold_item=item_id, reviewer=reviewer.name, right=told.right)
-            row.practised_at = database_time(session)
-            session.add(row)
-        return told
+            row = insert_or(session, PracticeRow).values(
+                gold_item=item_id,
+                reviewer=reviewer.name,
+                right=known.wrong == wrong,
+                practised_at=database_time(session),
+            )
+            session.execute(row.on_conflict_do_nothing())  # a second word may come at this moment
+            first = session.get_one(PracticeRow, (item_id, reviewer.name))
+        return Truth(known.wrong, first.right)
 
 
 def _items(reviewer: Principal) -> Select[GoldItemRow]:

@@ -18,6 +18,7 @@ import { before, questionProblem } from "../shared/question.js";
 import { TOUCHED } from "../shared/touch.js";
 import { loadConversations, mountConversations, opened, pathOf } from "./conversations.js";
 import { Exchange } from "./exchange.js";
+import { watchConversation } from "./live.js";
 import { NEWS } from "./news.js";
 import { mountPanel } from "./panel.js";
 import { loadThread, saveThread } from "./thread.js";
@@ -166,12 +167,13 @@ async function openNamed() {
  * @param {string} wanted
  */
 async function loadTurns(wanted) {
-  const first = byId("history").querySelector("[data-answer-id]")?.getAttribute("data-answer-id");
+  const first = firstShown();
   const before = first ? `&before=${first}` : "";
   try {
     /** @type {ConversationBody} */
     const found = await request("GET", `${pathOf(wanted)}?limit=${TURNS}${before}`);
-    if (wanted !== conversation) return;
+    // A second press asks for the same ones: they stand there by then.
+    if (wanted !== conversation || first !== firstShown()) return;
     byId("history").prepend(...found.answers.map(settled));
     byId("older").hidden = !found.more;
     if (!first) begin(wanted, found.answers.at(-1)?.answer_id ?? null);
@@ -180,6 +182,11 @@ async function loadTurns(wanted) {
     history.replaceState(null, "", location.pathname); // deleted, or somebody else's
     begin(null, null);
   }
+}
+
+/** The oldest answer that is shown. */
+function firstShown() {
+  return byId("history").querySelector("[data-answer-id]")?.getAttribute("data-answer-id");
 }
 
 /** @param {AnswerView} answer */
@@ -272,6 +279,7 @@ function newConversation() {
 function begin(id, answerId) {
   conversation = id;
   previous = answerId;
+  watchConversation(id && pathOf(id));
   saveThread(me, id);
   byId("new-conversation").hidden = id === null;
 }

@@ -69,12 +69,14 @@ export function toggle(open) {
 export async function loadConversations(context, more = false) {
   const size = more ? PAGE : Math.min(MOST, Math.max(PAGE, shown.length));
   const params = new URLSearchParams({ limit: String(size) });
-  const find = byId("find", HTMLInputElement).value.trim();
+  const [find, after] = [wanted(), next];
   if (find) params.set("find", find);
-  if (more && next) params.set("cursor", next);
+  if (more && after) params.set("cursor", after);
   await attempt(byId("sidebar-told"), async () => {
     /** @type {ConversationsView} */
     const found = await request("GET", `/v1/conversations?${params}`);
+    // What was typed meanwhile is asked for by itself; a second press asks for the same page.
+    if (find !== wanted() || (more && after !== next)) return;
     shown = more ? [...shown, ...found.conversations] : found.conversations;
     next = found.next_cursor;
     awaited = found.waiting > 0 || found.unseen > 0;
@@ -83,6 +85,11 @@ export async function loadConversations(context, more = false) {
     const open = "[data-testid=delete-conversation-sure], form";
     if (byId("conversations").querySelector(open) === null) drawConversations(context);
   });
+}
+
+/** What is looked for. */
+function wanted() {
+  return byId("find", HTMLInputElement).value.trim();
 }
 
 /**
@@ -121,13 +128,13 @@ export function drawConversations(context) {
   );
   byId("more-conversations").hidden = next === null;
   drawLast();
-  const none = byId("find", HTMLInputElement).value.trim() ? "Nothing was found." : "None yet.";
+  const none = wanted() ? "Nothing was found." : "None yet.";
   fill(byId("no-conversations"), shown.length === 0 && none);
 }
 
 /** On the empty page of a narrow screen, where the list is hidden: the way back to the newest. */
 function drawLast() {
-  const found = byId("find", HTMLInputElement).value.trim() ? [] : shown;
+  const found = wanted() ? [] : shown;
   const last = found.find(({ unseen }) => unseen > 0) ?? found[0];
   const props = { href: `#${last?.conversation_id}`, dir: "auto", "data-testid": "last" };
   const link = last && el("a", props, last.title || "Erased");

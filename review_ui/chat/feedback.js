@@ -42,7 +42,8 @@ export function feedbackRow({ answer_id, feedback }) {
         await request("PUT", path, { body: given });
         draw(given, open);
         announce(open ? "Noted. You can say why." : "Thank you.");
-        box.querySelector("input")?.focus();
+        const next = box.querySelector("input") ?? box.querySelector("[aria-pressed=true]");
+        if (next instanceof HTMLElement) next.focus();
       },
       button,
     );

@@ -4,7 +4,7 @@
 import { ApiError, request } from "../shared/api.js";
 import { isFinal } from "./answer.js";
 
-/** @import { AnswersView, AnswerView } from "../shared/wire.d.ts" */
+/** @import { AnswerView, ConversationBody } from "../shared/wire.d.ts" */
 /** @typedef {{onAnswer: (answer: AnswerView) => void, source: EventSource | null}} Watch */
 
 // A browser opens about six connections to one site; streams must leave room for questions.
@@ -13,9 +13,13 @@ const POLL_MS = 15_000;
 
 /** @type {Map<string, Watch>} */
 const watched = new Map();
-// What is out may be corrected or withdrawn; one request now and then asks for all of them.
+// What is out may be corrected or withdrawn; one request now and then asks for all of the open
+// conversation: the newest answers of the person may be of others.
 /** @type {Map<string, Watch["onAnswer"]>} */
 const shown = new Map();
+/** Where the answers of the open conversation are; null: it has none yet.
+ * @type {string | null} */
+let open = null;
 let polling = false;
 
 /**
@@ -39,11 +43,21 @@ export function watchReleased(answerId, onAnswer) {
   if (!polling) beginPolling();
 }
 
+/**
+ * Another conversation is open: nothing of the one before is shown any more.
+ * @param {string | null} path
+ */
+export function watchConversation(path) {
+  if (path === open) return;
+  open = path;
+  shown.clear();
+}
+
 async function pollShown() {
-  if (document.hidden || !shown.size) return;
+  if (document.hidden || !shown.size || open === null) return;
   const limit = Math.min(shown.size, 100);
-  /** @type {AnswersView} */
-  const { answers } = await request("GET", `/v1/answers?limit=${limit}`);
+  /** @type {ConversationBody} */
+  const { answers } = await request("GET", `${open}?limit=${limit}`);
   for (const answer of answers) {
     if (!watched.has(answer.answer_id)) shown.get(answer.answer_id)?.(answer);
   }

@@ -119,6 +119,7 @@ async function load(offset = 0) {
   const found = await request("GET", `/v1/documents?${query}`);
   // What was chosen meanwhile comes by a request of its own, perhaps sooner than this one.
   if (`${filters()}` !== `${wanted}`) return;
+  if (offset && offset !== documents.length) return; // a second press asked for the same ones
   documents = offset ? [...documents, ...found.documents] : found.documents;
   drawList(found.total, wanted.has("find") || wanted.has("state"));
 }

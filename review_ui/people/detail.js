@@ -12,7 +12,7 @@ import { inForce, keyState, keyUse, LIFETIMES, liveFirst, scopeWords } from "./w
 
 /** @import { Account, EndedView, KeyEntry, KeysView, NewKey, PasswordView } from "../shared/wire.d.ts" */
 /** @import { SignInEntry, SignInsView } from "../shared/wire.d.ts" */
-/** @typedef {{collections: string[], changed: (account: Account) => void, counted: () => Promise<void>}} Context */
+/** @typedef {{collections: string[], latest: (account: Account) => Account, changed: (account: Account) => void, counted: () => Promise<void>}} Context */
 
 /** @param {string} name */
 function pathOf(name) {
@@ -236,7 +236,9 @@ function accessBlock(account, context, told) {
   /** @param {boolean} disabled */
   const turn = (disabled) =>
     attempt(told, async () => {
-      const body = { roles: account.roles, scope: account.scope, disabled };
+      // As they stand by now: what was saved above since this was drawn is not taken back.
+      const { roles, scope } = context.latest(account);
+      const body = { roles, scope, disabled };
       context.changed(await request("PUT", pathOf(account.name), { body }));
     });
   const enable = el(

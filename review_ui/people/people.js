@@ -82,7 +82,7 @@ async function show() {
       : "Choose a person to see their roles, sign-ins and keys.";
     return drawDetail([el("p", { class: "empty-pane" }, words)]);
   }
-  const parts = await accountDetail(account, { collections, changed, counted: load });
+  const parts = await accountDetail(account, { collections, latest, changed, counted: load });
   if (chosen() === name) drawDetail(parts);
 }
 
@@ -90,6 +90,11 @@ async function show() {
 function drawDetail(parts) {
   fill(byId("detail"), el("a", { class: "back", href: "#" }, "‹ All people"), parts);
   if (chosen()) byId("detail").focus();
+}
+
+/** @param {Account} account */
+function latest(account) {
+  return accounts.find(({ name }) => name === account.name) ?? account;
 }
 
 /** @param {Account} account */

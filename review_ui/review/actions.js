@@ -381,8 +381,10 @@ function rejectForm({ task_id }, act) {
   const reject = (/** @type {string} */ reason) => act.decide({ kind: "reject", reason });
   // A digit chooses a reason, as long as no other is being written.
   field.addEventListener("keydown", (event) => {
-    const reason = field.value || event.ctrlKey ? null : REASONS[Number(event.key) - 1];
-    if (!reason) return;
+    const reason = REASONS[Number(event.key) - 1];
+    // With another key it is the browser's: on some systems Cmd+1 or Alt+1 goes to its first tab.
+    const isOurs = !(field.value || event.ctrlKey || event.metaKey || event.altKey);
+    if (!reason || !isOurs) return;
     event.preventDefault();
     reject(reason);
   });

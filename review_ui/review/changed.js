@@ -4,6 +4,7 @@
 import { messageOf, request } from "../shared/api.js";
 import { announce, byId, el, fill } from "../shared/dom.js";
 import { age, plural } from "../shared/format.js";
+import { attempt, sender } from "../shared/forms.js";
 import { askerWords } from "./words.js";
 
 /** @import { ChangedAnswer, ChangedAnswers } from "../shared/wire.d.ts" */
@@ -45,18 +46,23 @@ function item(answer) {
   const gone = answer.documents.filter((one) => one.removed).length;
   const titles = answer.documents.map((one) => one.title).join(", ");
   const what = gone ? `${plural(gone, "source")} removed` : "changed";
-  const node = el("li", { "data-testid": "changed-answer" });
-  const act = (/** @type {Promise<unknown>} */ done) => {
-    done.then(loadChanged).catch((error) => {
-      node.append(el("p", { class: "flag bad", role: "alert" }, messageOf(error)));
-    });
-  };
+  const [place, told] = [el("div"), el("div", { class: "told" })];
   const path = `/v1/released/${encodeURIComponent(answer.answer_id)}`;
-  const review = async () => {
-    const { task_id: taskId } = await request("POST", `${path}/review`);
-    openTask(taskId);
-  };
-  node.append(
+  /** @type {HTMLButtonElement} */
+  const again = button("Review again", "review-again", () =>
+    attempt(
+      told,
+      async () => {
+        const { task_id: taskId } = await request("POST", `${path}/review`);
+        openTask(taskId);
+        await loadChanged();
+      },
+      again,
+    ),
+  );
+  return el(
+    "li",
+    { "data-testid": "changed-answer" },
     el("p", { class: "task-question", dir: "auto" }, answer.question),
     el("p", { class: "small", dir: "auto" }, answer.text),
     el(
@@ -67,53 +73,74 @@ function item(answer) {
     el(
       "div",
       { class: "row" },
-      button("Review again", "review-again", () => act(review())),
-      button("Withdraw…", "withdraw", () => node.append(reasonForm("withdrawal", path, act))),
-      button("Let it stand…", "keep", () => node.append(reasonForm("keep", path, act))),
+      again,
+      opener("Withdraw…", "withdrawal", place, path),
+      opener("Let it stand…", "keep", place, path),
     ),
+    place,
+    told,
   );
-  return node;
 }
 
 /**
+ * A button that opens the form for one of the two, in the place of the other.
+ * @param {string} label
+ * @param {"withdrawal" | "keep"} what
+ * @param {HTMLElement} place
+ * @param {string} path
+ */
+function opener(label, what, place, path) {
+  /** @type {HTMLButtonElement} */
+  const open = button(label, what === "keep" ? "keep" : "withdraw", () => {
+    const close = () => {
+      fill(place);
+      open.focus();
+    };
+    showForm(place, reasonForm(what, path, { done: loadChanged, close }));
+  });
+  return open;
+}
+
+/**
+ * @param {HTMLElement} place
+ * @param {HTMLFormElement} form
+ */
+export function showForm(place, form) {
+  fill(place, form);
+  form.querySelector("input")?.focus();
+}
+
+/**
+ * The form stays until what it says is done, so that a failure loses no word of it.
  * @param {"withdrawal" | "keep"} what
  * @param {string} path
- * @param {(done: Promise<unknown>) => void} act
+ * @param {{done: () => unknown, close: () => void}} then
  */
-export function reasonForm(what, path, act) {
+export function reasonForm(what, path, { done, close }) {
   const withdraws = what === "withdrawal";
   const reason = field("Why, for the record", "withdraw-reason");
   const message = withdraws ? field("What to tell the asker (optional)", "withdraw-message") : null;
-  const node = el(
-    "form",
-    {
-      class: "reason-form",
-      onsubmit: (/** @type {SubmitEvent} */ event) => {
-        event.preventDefault();
-        const said = reason.input.value.trim();
-        if (!said) return reason.input.focus();
-        const body = message
-          ? { reason: said, message: message.input.value.trim() }
-          : { reason: said };
-        announce(withdraws ? "Withdrawn." : "It stands.");
-        act(request("POST", `${path}/${what}`, { body }));
-        node.remove();
-      },
-    },
-    reason.node,
-    message?.node,
-    el(
-      "div",
-      { class: "row" },
-      el(
-        "button",
-        { class: withdraws ? "danger" : "primary", "data-testid": "reason-save" },
-        withdraws ? "Withdraw" : "Let it stand",
-      ),
-      el("button", { type: "button", onclick: () => node.remove() }, "Cancel"),
-    ),
+  const told = el("div", { class: "told" });
+  const send = async () => {
+    const said = { reason: reason.input.value.trim() };
+    const body = message ? { ...said, message: message.input.value.trim() } : said;
+    await request("POST", `${path}/${what}`, { body });
+    announce(withdraws ? "Withdrawn." : "It stands.");
+    await done();
+  };
+  const onsubmit = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    if (reason.input.value.trim()) attempt(told, send, sender(event));
+    else reason.input.focus();
+  };
+  const save = el(
+    "button",
+    { class: withdraws ? "danger" : "primary", "data-testid": "reason-save" },
+    withdraws ? "Withdraw" : "Let it stand",
   );
-  return node;
+  const cancel = el("button", { type: "button", onclick: close }, "Cancel");
+  const buttons = el("div", { class: "row" }, save, cancel);
+  return el("form", { class: "reason-form", onsubmit }, reason.node, message?.node, told, buttons);
 }
 
 /**

@@ -1,7 +1,6 @@
 // @ts-check
 // Draws one review task: the draft beside its sources first, then what was checked.
 
-import { messageOf } from "../shared/api.js";
 import { wordDiff } from "../shared/diff.js";
 import { el, fill, hasInvisible } from "../shared/dom.js";
 import { moment, placeOf, plural, words } from "../shared/format.js";
@@ -19,7 +18,7 @@ import {
 import { writtenText } from "../shared/quotes.js";
 import { namesAbove, rowBelow } from "../shared/rows.js";
 import { backgroundDraft } from "./background.js";
-import { reasonForm } from "./changed.js";
+import { reasonForm, showForm } from "./changed.js";
 import { changesOf, notesOf } from "./handle.js";
 import { isUndecided } from "./state.js";
 import {
@@ -155,17 +154,17 @@ function decisionOf({ kind, reviewer, decided_at, reason, text, override_reason 
  */
 function withdrawal({ answer_id }) {
   const box = el("div", { class: "withdrawal" });
-  const done = (/** @type {Promise<unknown>} */ sent) => {
-    sent
-      .then(() =>
-        fill(box, el("p", { class: "notice warn", "data-testid": "withdrawn" }, WITHDRAWN)),
-      )
-      .catch((error) => fill(box, el("p", { class: "flag bad", role: "alert" }, messageOf(error))));
-  };
   const path = `/v1/released/${encodeURIComponent(answer_id)}`;
-  const open = () => fill(box, reasonForm("withdrawal", path, done));
-  const props = { type: "button", class: "small danger", "data-testid": "withdraw", onclick: open };
-  fill(box, el("button", props, "Withdraw this answer…"));
+  const done = () =>
+    fill(box, el("p", { class: "notice warn", "data-testid": "withdrawn" }, WITHDRAWN));
+  const close = () => {
+    fill(box, open);
+    open.focus();
+  };
+  const onclick = () => showForm(box, reasonForm("withdrawal", path, { done, close }));
+  const props = { type: "button", class: "small danger", "data-testid": "withdraw", onclick };
+  const open = el("button", props, "Withdraw this answer…");
+  fill(box, open);
   return box;
 }
 

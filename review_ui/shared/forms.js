@@ -80,13 +80,15 @@ export function confirming({ label, question, sure, act, testid, tone = "danger"
 }
 
 /**
- * Runs what a button is for, with the button out of use meanwhile; a failure is told in `box`.
+ * Runs what a button is for, with the button out of use meanwhile; a failure is told in `box`. A
+ * button out of use loses the focus, so it gets it back unless it went elsewhere.
  * @param {Element} box
  * @param {() => Promise<void>} act
  * @param {HTMLButtonElement | null} [button]
  */
-export async function attempt(box, act, button) {
+export async function attempt(box, act, button = null) {
   fill(box);
+  const hadFocus = button !== null && document.activeElement === button;
   if (button) button.disabled = true;
   try {
     await act();
@@ -94,6 +96,7 @@ export async function attempt(box, act, button) {
     tell(box, "bad", messageOf(error));
   } finally {
     if (button) button.disabled = false;
+    if (hadFocus && document.activeElement === document.body) button?.focus();
   }
 }
 

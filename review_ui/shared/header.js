@@ -7,6 +7,22 @@ import { pagesFor } from "./pages.js";
 
 /** @import { SessionView } from "./wire.d.ts" */
 
+if (typeof document !== "undefined") {
+  document.querySelector(".skip")?.addEventListener("click", skip);
+}
+
+/**
+ * Goes to where the link leads. Not by the address: that says which conversation, task, document or
+ * account is shown, and there is none of that name.
+ * @param {Event} event
+ */
+function skip(event) {
+  const link = event.currentTarget;
+  if (!(link instanceof HTMLAnchorElement)) return;
+  event.preventDefault();
+  byId(link.hash.slice(1)).focus();
+}
+
 /**
  * Shows who is signed in, and links to the pages this person may use.
  * @param {SessionView} session

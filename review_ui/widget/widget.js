@@ -16,8 +16,9 @@ import { heldWords, keptBySite, Visit, whoVisits } from "./visit.js";
 
 const who = whoVisits(location.hash);
 const visit = new Visit(new URLSearchParams(location.search).get("key") ?? "", who, keeper());
-/** What was asked before; who presses Enter at once waits for it. */
-const begun = visit.begin();
+/** Ends when what was asked before is shown; who presses Enter at once waits for it.
+ * @type {Promise<void> | null} */
+let beginning = null;
 /** @type {string | null} */
 let previous = null;
 let busy = false;
@@ -44,10 +45,33 @@ async function main() {
   });
   byId("history").addEventListener("click", choose);
   field().focus(); // whoever pressed the opener wants to write
-  const earlier = await begun;
+  try {
+    await begin();
+  } finally {
+    sendButton().disabled = false;
+  }
+}
+
+/** Begins the visit; where that failed, the next question tries it again. */
+function begin() {
+  beginning ??= visit
+    .begin()
+    .then(showEarlier)
+    .catch((error) => {
+      beginning = null;
+      throw error;
+    });
+  return beginning;
+}
+
+/**
+ * Above a question that is asked meanwhile.
+ * @param {AnswerView[]} earlier
+ */
+function showEarlier(earlier) {
   byId("empty").hidden = busy || earlier.length > 0;
-  for (const answer of earlier) settle(addQuestion(answer.question), answer, true);
-  sendButton().disabled = false;
+  const now = byId("history").firstElementChild;
+  for (const answer of earlier) settle(addQuestion(answer.question, now), answer, true);
 }
 
 /**
@@ -125,7 +149,7 @@ async function submit(question) {
   fill(outcome, el("p", { class: "muted" }, "Looking for an answer…"));
   announce("Looking for an answer.");
   try {
-    await begun;
+    await begin();
     settle(outcome, await visit.ask(question, previous), false);
   } catch (error) {
     outcome.closest("li")?.remove();
@@ -141,8 +165,9 @@ async function submit(question) {
 /**
  * A question in the transcript; returns the place of its answer.
  * @param {string} question
+ * @param {Element | null} [next] what stands below it
  */
-function addQuestion(question) {
+function addQuestion(question, next = null) {
   byId("empty").hidden = true;
   const outcome = el("div", { class: "outcome" });
   const asked = el(
@@ -151,7 +176,7 @@ function addQuestion(question) {
     el("p", { class: "question-text", dir: "auto" }, question),
   );
   const item = el("li", { class: "exchange" }, asked, outcome);
-  byId("history").append(item);
+  byId("history").insertBefore(item, next);
   item.scrollIntoView({ block: "end" });
   return outcome;
 }

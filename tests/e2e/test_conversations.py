@@ -7,8 +7,10 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from app.answering.small_talk import GREETED
 from app.records.release import SOURCE_CHANGED_MESSAGE
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, settle, sign_in_as_eve
 from tests.e2e.test_browser import FACT, FOUND, RISKY, ask, sign_in
+from tests.servers import Served
+from tests.site import HELD
 
 pytestmark = pytest.mark.browser
 SOURDOUGH = "How do I bake sourdough bread at high altitude?"
@@ -140,3 +142,46 @@ def test_an_answer_whose_source_was_removed_says_so(page: Page, running: Running
     page.route("**/v1/conversations/*", without_source)
     page.reload()
     expect(page.get_by_test_id("since").first).to_have_text(SOURCE_CHANGED_MESSAGE)
+
+
+def test_older_answers_come_once_however_often_they_are_asked_for(page: Page, tiny: Served) -> None:
+    previous: dict[str, str] = {}
+    for _ in range(25):
+        previous = {"previous_answer_id": tiny.site.ask(HELD, "eve", **previous)["answer_id"]}
+    sign_in_as_eve(page, tiny)
+    page.get_by_test_id("conversation").first.click()
+    expect(page.get_by_test_id("answer")).to_have_count(20)
+    page.get_by_test_id("older").dblclick()
+    expect(page.get_by_test_id("older")).to_be_hidden()
+    settle(page)
+    expect(page.get_by_test_id("answer")).to_have_count(25)
+
+
+def test_a_list_goes_on_once_however_often_that_is_asked_for(page: Page, tiny: Served) -> None:
+    for _ in range(31):
+        tiny.site.ask(HELD, "eve")
+    sign_in_as_eve(page, tiny)
+    listed = page.get_by_test_id("conversation")
+    expect(listed).to_have_count(30)
+    page.get_by_test_id("more-conversations").dblclick()
+    expect(page.get_by_test_id("more-conversations")).to_be_hidden()
+    settle(page)
+    addresses = [one.get_attribute("href") for one in listed.all()]
+    assert len(addresses) > 30
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_an_answer_of_an_older_conversation_is_said_to_be_withdrawn(
+    page: Page, tiny: Served
+) -> None:
+    first = tiny.site.ask(HELD, "eve")["answer_id"]
+    tiny.release(first)
+    tiny.site.ask(HELD, "eve")
+    page.clock.install()
+    sign_in_as_eve(page, tiny, f"/#{first}")
+    answer = page.get_by_test_id("answer")
+    expect(answer).to_have_attribute("data-status", "released")
+    body = {"reason": "It is out of date."}
+    assert tiny.site.call("eve", "POST", f"/v1/released/{first}/withdrawal", json=body).is_success
+    page.clock.fast_forward(15_000)
+    expect(answer).to_have_attribute("data-status", "withdrawn")

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.conftest import Running, faultless_page
+from tests.e2e.conftest import Running, faultless_page, settle, sign_in_as_eve
 from tests.e2e.test_browser import ask, sign_in
+from tests.servers import Served
 
 pytestmark = pytest.mark.browser
 RULE = "# Parking\n\nA parking permit for the depot costs 12 pounds. `<script>alert(1)</script>`"
@@ -190,3 +192,21 @@ def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(
     card.get_by_test_id("remove-suspect").click()
     card.get_by_test_id("remove-suspect-sure").click()
     expect(card).to_have_count(0)
+
+
+def test_the_list_goes_on_once_however_often_that_is_asked_for(page: Page, tiny: Served) -> None:
+    one = tiny.site.call("eve", "GET", "/v1/documents").json()["documents"][0]
+
+    def many(route: Route) -> None:
+        first = int(parse_qs(urlsplit(route.request.url).query)["offset"][0])
+        places = range(first, min(first + 100, 130))
+        found = [{**one, "document_id": f"{place:032x}"} for place in places]
+        route.fulfill(json={"documents": found, "total": 130})
+
+    page.route("**/v1/documents?*", many)
+    sign_in_as_eve(page, tiny, "/documents")
+    expect(page.get_by_test_id("document")).to_have_count(100)
+    page.locator("#older").dblclick()
+    expect(page.locator("#older")).to_be_hidden()
+    settle(page)
+    expect(page.get_by_test_id("document")).to_have_count(130)

@@ -3,8 +3,10 @@
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, sign_in_as_eve
 from tests.e2e.test_browser import sign_in
+from tests.servers import Served
+from tests.site import PASSWORD
 
 pytestmark = pytest.mark.browser
 NAME = "<b>rosa & co?%23"
@@ -95,3 +97,17 @@ def test_the_last_administrator_stays(page: Page, running: Running) -> None:
     page.locator("input[value=admin]").uncheck()
     page.get_by_test_id("save-account").click()
     expect(page.get_by_test_id("error")).to_contain_text("Nobody would be left")
+
+
+def test_what_was_saved_outlives_that_the_account_is_disabled(page: Page, tiny: Served) -> None:
+    tiny.site.services.access.accounts.create("kim", ["asker", "operator"], password=PASSWORD)
+    sign_in_as_eve(page, tiny, "/people#kim")
+    page.locator("input[value=operator]").uncheck()
+    page.get_by_test_id("save-account").click()
+    expect(page.get_by_test_id("told").first).to_contain_text("Saved")
+    page.get_by_test_id("disable").click()
+    page.get_by_test_id("disable-sure").click()
+    page.get_by_test_id("enable").click()
+    expect(page.get_by_test_id("disable")).to_be_visible()
+    accounts = tiny.site.call("eve", "GET", "/v1/users").json()["users"]
+    assert next(one["roles"] for one in accounts if one["name"] == "kim") == ["asker"]

@@ -11,9 +11,10 @@ from sqlalchemy import update
 from app.db import now
 from app.review.tables import PendingDecisionRow
 from app.wiring import Services
-from tests.e2e.conftest import Running, faultless_page
+from tests.e2e.conftest import Running, faultless_page, sign_in_as_eve
 from tests.e2e.test_accessibility import axe, violations
 from tests.e2e.test_browser import FACT, FOUND, ask, open_task, reject_everything, sign_in
+from tests.servers import Served
 
 pytestmark = pytest.mark.browser
 PAINS = "I have chest pains, does my policy cover an ambulance?"
@@ -251,3 +252,26 @@ def test_a_document_goes_from_under_a_draft_and_an_answer(page: Page, running: R
     page.get_by_test_id("withdraw-message").fill("Please call 0800 1.")
     page.get_by_test_id("reason-save").click()
     expect(listed).to_have_count(0)
+
+
+def test_a_withdrawal_that_failed_or_was_left_can_be_begun_again(page: Page, tiny: Served) -> None:
+    task_id = tiny.site.held()[0]
+    task = tiny.site.claim("rita", task_id)
+    assert tiny.site.decide("rita", task, "approve").is_success
+    sign_in_as_eve(page, tiny, f"/review#{task_id}")
+    page.get_by_test_id("withdraw").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_test_id("withdraw")).to_be_focused()
+    page.get_by_test_id("withdraw").click()
+    why = page.get_by_test_id("withdraw-reason")
+    expect(why).to_be_focused()
+    why.fill("It is out of date.")
+    page.route("**/withdrawal", lambda route: route.abort())
+    page.get_by_test_id("reason-save").click()
+    expect(page.get_by_test_id("error")).to_contain_text("connection")
+    expect(page.locator("#announce")).not_to_have_text("Withdrawn.")
+    expect(why).to_have_value("It is out of date.")
+    page.unroute("**/withdrawal")
+    page.get_by_test_id("reason-save").click()
+    expect(page.get_by_test_id("withdrawn")).to_be_visible()
+    expect(page.locator("#announce")).to_have_text("Withdrawn.")

@@ -234,3 +234,41 @@ def test_a_site_that_the_key_does_not_name_shows_no_frame(
         expect(opener).to_have_attribute("aria-expanded", "false")
     assert any("frame-ancestors" in text for text in refused), refused
     assert any("must be in use and name this site" in text for text in refused), refused
+
+
+def test_a_visit_that_could_not_begin_begins_with_the_next_question(
+    page: Page, key: Callable[[str], str]
+) -> None:
+    with shop() as own:
+        own.snippet = key(own.origin)  # type: ignore[attr-defined]
+        page.route("**/visits", lambda route: route.abort())
+        frame = opened(page, own.origin)  # type: ignore[attr-defined]
+        expect(frame.get_by_test_id("error")).to_contain_text("connection")
+        page.unroute("**/visits")
+        frame.get_by_test_id("question").fill(HELD)
+        frame.get_by_test_id("question").press("Enter")
+        expect(frame.get_by_test_id("answer")).to_have_attribute("data-status", "held")
+        expect(frame.get_by_test_id("error")).to_have_count(0)
+        expect(frame.get_by_test_id("send")).to_be_enabled()
+
+
+def test_what_was_asked_before_stands_above_a_question_that_was_quicker(
+    page: Page, key: Callable[[str], str]
+) -> None:
+    with shop() as own:
+        own.snippet = key(own.origin)  # type: ignore[attr-defined]
+        frame = opened(page, own.origin)  # type: ignore[attr-defined]
+        frame.get_by_test_id("question").fill(HELD)
+        frame.get_by_test_id("question").press("Enter")
+        expect(frame.get_by_test_id("answer")).to_have_attribute("data-status", "held")
+        late: list[Route] = []
+        page.route("**/answers?*", lambda route: late.append(route))
+        page.reload()
+        with page.expect_request("**/answers?*"):
+            again = opened(page)
+        again.get_by_test_id("question").fill("And is fire damage covered?")
+        again.get_by_test_id("question").press("Enter")
+        expect(again.locator(".question-text")).to_have_count(1)
+        late[0].continue_()
+        expect(again.get_by_test_id("answer")).to_have_count(2)
+        expect(again.locator(".question-text")).to_have_text([HELD, "And is fire damage covered?"])

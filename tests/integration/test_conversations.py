@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -25,7 +26,8 @@ from app.gate.modes import switch_mode
 from app.proof.erasure import Eraser
 from app.records import release
 from app.records.asked import asked_of
-from app.records.conversations import NEWS_DAYS
+from app.records.conversations import NEWS_DAYS, see
+from app.records.feedback import give
 from app.records.tables import ConversationRow, FeedbackRow, RecordRow, SettlementRow
 from app.settings import PROJECT
 from app.wiring import Services
@@ -395,3 +397,44 @@ def test_headings_become_questions() -> None:
     assert as_question("x", ["A", "How do I claim?"]) == "How do I claim?"
     assert as_question("Fees", ["§ 4"]) is None
     assert as_question("ab", []) is None
+
+
+def test_answers_of_one_moment_are_all_reached(site: Site) -> None:
+    first = site.ask(RELEASED)["answer_id"]
+    for _ in range(3):
+        site.ask(NEXT, previous_answer_id=first)
+    with site.services.database.transaction() as session:
+        session.execute(update(RecordRow).values(created_at=now()))
+    found: list[str] = []
+    page: dict[str, Any] = {"more": True}
+    while page["more"]:
+        params = {"limit": 1, **({"before": found[-1]} if found else {})}
+        page = site.call("ann", "GET", f"/v1/conversations/{first}", params=params).json()
+        found += [one["answer_id"] for one in page["answers"]]
+    assert len(set(found)) == 4
+
+
+@pytest.mark.parametrize("what", ["seen", "title", "feedback"])
+def test_two_who_say_it_first_at_once_are_both_heard(site: Site, what: str) -> None:
+    answer_id = site.ask(RELEASED)["answer_id"]
+    one = f"/v1/conversations/{answer_id}"
+    path, body = {
+        "seen": (f"{one}/seen", None),
+        "title": (one, {"title": "Water"}),
+        "feedback": (f"/v1/answers/{answer_id}/feedback", {"useful": True, "reason": "Short"}),
+    }[what]
+    with ThreadPoolExecutor(1) as pool:
+        with site.services.database.transaction() as session:
+            if what == "feedback":
+                give(session, "ann", answer_id, useful=False, reason="")
+            else:
+                see(session, "ann", answer_id)
+            session.flush()
+            second = pool.submit(site.call, "ann", "PUT", path, json=body)
+            time.sleep(0.5)  # it waits for the first
+        assert second.result().status_code in (200, 204), second.result().text
+    with site.services.database.reading() as session:
+        row = session.get(ConversationRow, answer_id)
+        told = session.get(FeedbackRow, answer_id)
+        assert what != "title" or (row is not None and row.title == "Water")
+        assert what != "feedback" or (told is not None and told.useful)

@@ -3,7 +3,9 @@
 import json
 import math
 import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -24,7 +26,7 @@ from app.gate.certificates import AFTER, AGAIN, Premises, provisional_id
 from app.gate.certify import Certifier
 from app.gate.drift import DriftMonitors
 from app.gate.labels import ANY_DAY, Looks, observe
-from app.gate.modes import MODES, switch_mode
+from app.gate.modes import MODES, read_modes, set_mode, switch_mode
 from app.gate.plan import LabelPlan, plan_labels
 from app.gate.sampling import audit_chance, audit_floor, drawn
 from app.gate.status import CertificateView, gate_status
@@ -266,6 +268,19 @@ def test_a_switch_counts_at_once_in_another_process(desk: Desk) -> None:
         ("", "review_everything", "olga"),
         ("review_everything", "provisional", "olga"),
     ]
+
+
+def test_the_first_two_switches_at_once_both_count(desk: Desk) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with desk.database.transaction() as session:
+            set_mode(session, "", "off", "a trial", "olga")
+            session.flush()
+            args = desk.database, "review_everything", "an incident", "eve"
+            second = pool.submit(switch_mode, *args)
+            time.sleep(0.5)  # it waits for the first
+        assert second.result().mode == "review_everything"
+    with desk.database.reading() as session:
+        assert read_modes(session, "provisional").service == "review_everything"
 
 
 def replace_database(desk: Desk, database: Database) -> Desk:

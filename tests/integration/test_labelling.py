@@ -1,5 +1,7 @@
 """Labelling sessions: what they show, what they leave out, and what a label of theirs is worth."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from app.answering.answerer import Ask
 from app.db import Database
 from app.errors import Forbidden
 from app.gate.carry import carry_labels
+from app.gate.draws import note_draw
 from app.gate.labels import ANY_DAY, ONCE, labels_of, lent_to
 from app.gate.strata import Stratum
 from app.gate.tables import LabelDrawRow, LabelRow
@@ -162,3 +165,15 @@ def test_the_draw_of_an_answer_that_is_shown_twice_keeps_the_lower_ceiling(house
     assert next_answer(house) == safe and draws(house) == {safe: 1.0}
     lower_the_ceiling(house)
     assert next_answer(house) == safe and draws(house) == {safe: 0.895}
+
+
+def test_two_sessions_that_begin_at_once_are_both_shown_an_answer(house: House) -> None:
+    answer_id = house.ask(1.0)["answer_id"]
+    with ThreadPoolExecutor(1) as pool:
+        with house.desk.database.transaction() as session:
+            note_draw(session, answer_id, 0.5)
+            session.flush()
+            second = pool.submit(next_answer, house)
+            time.sleep(0.5)  # it waits for the first
+        assert second.result() == answer_id
+    assert draws(house) == {answer_id: 0.5}

@@ -1,6 +1,8 @@
 """People stay sharp: time to read, who is told what of reviewers, and wrong answers that are mixed
 in as real ones become rare."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ from app.review.gold import add_gold
 from app.review.practice import Practice, Truth
 from app.review.probes import CONTENT, content_of, mix_in_gold
 from app.review.sharpness import ReviewerView, reviewer_work
-from app.review.tables import DecisionRow, ProbeRow, ReviewTaskRow
+from app.review.tables import DecisionRow, PracticeRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
 from tests.conftest import on_sqlite
 from tests.trails import hold, settings_for
@@ -250,6 +252,15 @@ def test_practice_tells_the_truth_at_once_and_uses_no_item_that_still_measures(
     assert practice.answer(CARA, item.item_id, wrong=True).right is False  # the first word stays
     after = practice.burst(CARA)
     assert (after.items, after.practised, after.right) == ([], 1, 0)
+    dora = Principal("dora", frozenset({"reviewer"}))
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as session:
+            known = {"gold_item": item.item_id, "reviewer": "dora", "practised_at": now()}
+            session.add(PracticeRow(**known, right=False))
+            session.flush()
+            second = pool.submit(practice.answer, dora, item.item_id, wrong=True)
+            time.sleep(0.5)  # it waits for the first
+        assert second.result() == Truth(wrong=True, right=False)
     narrow = Principal("dan", frozenset({"reviewer"}), ("other",))
     assert practice.burst(narrow).items == []
     for who in (RITA, narrow):

@@ -1,0 +1,94 @@
+"""What somebody without a mouse does: the links that skip, digits, and where the focus is left."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import sign_in_as_eve
+from tests.e2e.test_browser import open_task
+from tests.servers import Served
+from tests.site import HELD
+
+pytestmark = pytest.mark.browser
+
+
+def released(tiny: Served, **asked: Any) -> str:
+    """A new answer of Eve's that a reviewer has approved: its id."""
+    answer_id = str(tiny.site.ask(HELD, "eve", **asked)["answer_id"])
+    tiny.release(answer_id)
+    return answer_id
+
+
+def skip(page: Page) -> None:
+    """Press the first link of the page."""
+    link = page.locator(".skip")
+    link.focus()
+    link.press("Enter")
+
+
+def test_who_skips_to_the_question_stays_in_the_conversation(page: Page, tiny: Served) -> None:
+    conversation = released(tiny)
+    sign_in_as_eve(page, tiny, f"/#{conversation}")
+    expect(page.get_by_test_id("answer")).to_have_count(1)
+    skip(page)
+    expect(page.get_by_test_id("question")).to_be_focused()
+    page.wait_for_timeout(300)
+    expect(page.get_by_test_id("answer")).to_have_count(1)
+    assert page.url.endswith(f"#{conversation}")
+
+
+def test_who_skips_to_what_is_chosen_still_has_it(page: Page, tiny: Served) -> None:
+    tiny.site.ask(HELD, "ann")
+    sign_in_as_eve(page, tiny, "/review")
+    open_task(page, HELD)
+    skip(page)
+    expect(page.locator("#detail")).to_be_focused()
+    page.wait_for_timeout(300)
+    expect(page.locator("#task-title")).to_have_text(HELD)
+    for path, chosen in (("/people", "person"), ("/docs", "operation")):
+        page.goto(f"{tiny.address}{path}")
+        page.get_by_test_id(chosen).first.click()
+        page.locator("#detail h2").wait_for()
+        address = page.url
+        skip(page)
+        expect(page.locator("#detail")).to_be_focused()
+        page.wait_for_timeout(300)
+        expect(page.locator("#detail h2")).to_be_visible()
+        assert page.url == address
+
+
+@pytest.mark.parametrize("held", ["Meta", "Alt"])
+def test_a_digit_of_the_browser_rejects_nothing(page: Page, tiny: Served, held: str) -> None:
+    tiny.site.ask(HELD, "ann")
+    sign_in_as_eve(page, tiny, "/review")
+    open_task(page, HELD)
+    page.get_by_test_id("reject").click()
+    field = page.get_by_test_id("reject-reason")
+    expect(field).to_be_focused()
+    sent: list[Any] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.keyboard.press(f"{held}+1")  # goes to the browser's first tab
+    page.wait_for_timeout(500)
+    assert not [url for url in sent if url.endswith("/decision")]
+    expect(field).to_be_focused()
+
+
+def test_a_button_that_was_pressed_keeps_the_focus(page: Page, tiny: Served) -> None:
+    sign_in_as_eve(page, tiny, "/people#rita")
+    button = page.get_by_test_id("save-account")
+    button.focus()
+    button.press("Enter")
+    expect(page.get_by_test_id("told").first).to_contain_text("Saved")
+    expect(button).to_be_enabled()
+    expect(button).to_be_focused()
+
+
+def test_who_said_why_stands_at_what_they_said(page: Page, tiny: Served) -> None:
+    sign_in_as_eve(page, tiny, f"/#{released(tiny)}")
+    answer = page.get_by_test_id("answer")
+    answer.get_by_test_id("not-useful").press("Enter")
+    answer.get_by_test_id("feedback-reason").fill("Too short")
+    answer.get_by_test_id("feedback-reason").press("Enter")
+    expect(answer).to_contain_text("“Too short”")
+    expect(answer.get_by_test_id("not-useful")).to_be_focused()
