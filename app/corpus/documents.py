@@ -602,6 +602,7 @@ def _of(claimed: ClaimedDocument) -> Iterable[ColumnElement[bool]]:
     return (
         DocumentRow.id == claimed.id,
         DocumentRow.sha256 == claimed.sha256,
+        DocumentRow.stored_at == claimed.stored_at,  # the same content may have come again
         DocumentRow.state == PENDING,
         DocumentRow.attempts == claimed.attempt,
     )

@@ -650,6 +650,22 @@ def test_the_file_of_a_refused_upload_goes(
     assert file.exists() == stays
 
 
+def test_an_upload_that_comes_again_while_it_is_read_does_not_fail(library: Library) -> None:
+    folder = library.settings.upload_dir.resolve()
+    folder.mkdir(parents=True)
+    claimed = []
+    for name in ("first.txt", "again.txt"):
+        (folder / name).write_text(CLAIMS)
+        file, digest = str(folder / name), sha256_file(folder / name)
+        library.corpus.documents.add("main", "claims.txt", file, digest)
+        claimed.append(library.corpus.documents.claim())
+    (folder / "first.txt").unlink()  # as of every file that is replaced
+    for document in claimed:
+        assert document is not None
+        library.pipeline.process(document)
+    assert library.document("claims.txt").state == "ready"
+
+
 def test_the_file_of_a_refused_document_that_is_no_upload_stays(library: Library) -> None:
     file = library.write("broken.pdf", sample.pdf([["A page."]])[:40])
     assert [failure.code for failure in library.ingest().failures] == ["corrupt"]
