@@ -9,7 +9,7 @@ from pathlib import PurePath
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
+from app.corpus.jobs import call_off, forget_items, new_job, next_turn, settle_items, take_up
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, suspect_row
 from app.corpus.registering import (
@@ -550,13 +550,18 @@ def _add(
     pairs = [(file, rows[file.source]) for file in files]
     for _, row in pairs:
         note_made(session, row.id)
-    take_up(session, job_id, [(row, row.id not in ready) for _, row in pairs])
+    job = take_up(session, job_id, [(row, row.id not in ready) for _, row in pairs])
     revived = sum(row.state == DELETED for _, row in pairs)
     if revived:
         count_documents(session, collection, revived)
-    return [
+    added = [
         _registered(file, row, valid, owner, changed=row.id not in ready) for file, row in pairs
     ]
+    if job.cancelled_at is not None:
+        for _, row in pairs:
+            if row.id not in ready:
+                call_off(row)
+    return added
 
 
 def _registered(

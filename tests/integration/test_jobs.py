@@ -259,6 +259,15 @@ def test_what_waits_of_a_cancelled_job_is_not_read(library: Library) -> None:
     assert library.corpus.jobs.view(job_id).state == "done"
 
 
+def test_what_a_cancelled_job_is_given_later_is_not_read(library: Library) -> None:
+    job_id = give(library, "a.txt")
+    library.corpus.jobs.cancel(job_id)  # while a command still registers a large folder
+    give(library, "b.txt", job_id=job_id)
+    assert work_off(library) == []
+    assert states(library, job_id) == {"a.txt": "cancelled", "b.txt": "cancelled"}
+    assert library.pipeline.retry([job_id]).ingested == 2
+
+
 def test_a_cancelled_change_leaves_the_earlier_revision(library: Library) -> None:
     library.write("claims.txt", CLAIMS)
     library.ingest()
