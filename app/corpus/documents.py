@@ -364,8 +364,8 @@ class Documents:
                 other.source = f"{source[: MAX_SOURCE - 40]} ({other.id})"
                 session.flush()
             append_audit(session, "document_moved", {"document_id": document_id})
-            if row.title == PurePath(before).stem != PurePath(source).stem:
-                row.sha256 = ""  # its file's name is its title: it must be read again
+            if _reads_otherwise(row, PurePath(before), PurePath(source)):
+                row.sha256 = ""
             row.source = row.stored_at = source
             return True
 
@@ -575,6 +575,12 @@ def _registered(
         row.sha256, row.size = file.sha256, min(file.size, MAX_SIZE)
         requeue(row, row.turn)
     return Added(row.id, changed, replaced)
+
+
+def _reads_otherwise(row: DocumentRow, before: PurePath, name: PurePath) -> bool:
+    """Whether its file says something else under another name: the stem may be its title, and the
+    ending tells the format of text."""
+    return row.title == before.stem != name.stem or before.suffix.lower() != name.suffix.lower()
 
 
 def _claimable(

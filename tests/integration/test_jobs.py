@@ -383,6 +383,18 @@ def test_a_file_whose_name_is_its_title_is_read_again_under_the_new_one(library:
     assert (moved.id, moved.revision, moved.title) == (document.id, 2, "theft")
 
 
+def test_a_file_whose_ending_changes_is_read_again_in_its_new_format(library: Library) -> None:
+    file = library.write("claims.txt", f"# Claims\n\n{CLAIMS}")
+    library.ingest()
+    before = library.document("claims.txt")
+    file.rename(library.folder / "claims.md")
+    report = library.ingest()
+    assert (report.moved, report.ingested) == (1, 1)
+    moved = library.document("claims.md")
+    assert (before.media_type, moved.media_type) == ("text/plain", "text/markdown")
+    assert moved.id == before.id
+
+
 def test_a_copy_is_another_document(library: Library) -> None:
     library.write("claims.txt", CLAIMS)
     library.ingest()
