@@ -666,6 +666,26 @@ def test_an_upload_that_comes_again_while_it_is_read_does_not_fail(library: Libr
     assert library.document("claims.txt").state == "ready"
 
 
+def test_what_replaces_an_upload_is_read_in_its_own_format(library: Library) -> None:
+    folder = library.settings.upload_dir.resolve()
+    folder.mkdir(parents=True)
+    for name, content, kind in (
+        ("0f.md", f"# Claims\n\n{CLAIMS}", "text/markdown"),
+        ("1f.csv", "Item,Fee\nDog,3\nCat,4\n", "text/csv"),
+        ("2f", "Item,Fee\nDog,5\nCat,6\n", "text/markdown"),
+    ):
+        (folder / name).write_text(content)
+        library.corpus.documents.add(
+            "main", "claims.md", str(folder / name), sha256_file(folder / name)
+        )
+        claimed = library.corpus.documents.claim()
+        assert claimed is not None
+        library.pipeline.process(claimed)
+        shown = library.document("claims.md")
+        assert (shown.state, shown.media_type) == ("ready", kind)
+        assert shown.title.casefold() == "claims"
+
+
 def test_the_file_of_a_refused_document_that_is_no_upload_stays(library: Library) -> None:
     file = library.write("broken.pdf", sample.pdf([["A page."]])[:40])
     assert [failure.code for failure in library.ingest().failures] == ["corrupt"]
