@@ -634,6 +634,8 @@ def test_what_a_crash_left_is_swept_once_it_is_old(uploads: Uploads, tmp_path: P
         os.utime(folder / name, (then, then))
     assert uploads.sweep({str(folder / "named")}) == 1
     assert kept(tmp_path) == ["named", "young"]
+    # The data folder has another path since the upload was stored.
+    assert uploads.sweep({"/srv/before/uploads/named"}) == 0
 
 
 @pytest.mark.parametrize(("content", "stays"), [(b"%PDF-1.7 nothing", False), (CLAIMS, True)])
