@@ -41,7 +41,7 @@ from sqlalchemy import (
 
 from app.db import Database, iso, knows_revision, migrate, now, storage_errors
 from app.errors import BackupRefused, from_os_error
-from app.files import link_or_copy, remove_dead, to_disk
+from app.files import all_below, link_or_copy, remove_dead, to_disk
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -175,7 +175,7 @@ def _write_rows(
 
 def _write_files(data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
     first: dict[tuple[int, int], str] = {}
-    for path in sorted(data_dir.rglob("*")):
+    for path in sorted(all_below(data_dir)):
         if (
             path.is_symlink()
             or not path.is_file()

@@ -424,3 +424,27 @@ def test_only_files_of_the_data_folder_are_looked_for_in_the_new_one(tmp_path: P
     restore(restored, there, tmp_path / "backup.zip")
     assert Corpus(restored).documents.files() == {str(beside), str(there.upload_dir / "b.txt")}
     restored.close()
+
+
+def test_a_folder_that_goes_while_all_are_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    old, kept = settings.index_dir / "old", settings.index_dir / "kept"
+    for version in (old, kept):
+        version.mkdir(parents=True)
+        (version / "a.txt").write_text("text")
+    listed = os.scandir
+
+    def too_late(folder: Any) -> Any:
+        if str(folder) == str(old):
+            shutil.rmtree(old)  # as a service beside does with versions that are not kept
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", too_late)
+    manifest = back_up(database, settings, tmp_path / "backup.zip")
+    database.close()
+    assert [name for name in manifest.members if "data/index" in name] == ["data/index/kept/a.txt"]
+    old.mkdir()
+    assert find_files([settings.index_dir]) == [kept / "a.txt"]
