@@ -17,7 +17,10 @@ import yaml
 from app.corpus.saving import Metadata
 from app.errors import DocumentRefused
 from app.files import sha256_file
+from ingestion.formats.charset import decode
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.markdown import FRONT_MATTER
+from ingestion.formats.text import LINE_BREAK
 
 SIDECARS = (".meta.yaml", ".meta.yml", ".meta.json")
 MOST_BYTES = 1 << 16
@@ -75,9 +78,9 @@ def check_access(metadata: Metadata, collection: str) -> None:
 
 
 def _front_matter(file: Path) -> dict[str, Value]:
-    with file.open("rb") as source:
-        text = source.read(MOST_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
-    found = FRONT_MATTER.match(text)
+    # As its reader does: what that takes for front matter is not shown, so it must count here.
+    text = decode(file.read_bytes(), MAX_TEXT_CHARACTERS)
+    found = FRONT_MATTER.match(LINE_BREAK.sub("\n", text))
     if not found:
         return {}
     try:

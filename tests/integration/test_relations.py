@@ -118,6 +118,16 @@ BAD = (
 )
 
 
+FRONT = "---\naccess: board\n---\n# Fees\n\nThe fee is 3 euros.\n"
+FRONTS = (
+    FRONT.encode("utf-16"),
+    FRONT.encode("utf-32"),
+    FRONT.replace("\n", "\r").encode(),
+    FRONT.replace("\n", "\x0c", 1).encode(),
+    FRONT.replace("access", f"note: {'x ' * 40_000}\naccess").encode(),
+)
+
+
 def test_what_may_not_be_in_a_collection_is_not_and_is_taken_out_of_it(library: Library) -> None:
     library.write("fees.md", "# Fees\n\nThe fee is 3 euros.\n")
     library.ingest()
@@ -128,6 +138,15 @@ def test_what_may_not_be_in_a_collection_is_not_and_is_taken_out_of_it(library: 
     assert titles(library, "fee") == [] and not library.passages()
     files = [library.folder / "fees.md"]
     assert library.pipeline.ingest(files, "board").ingested == 1
+
+
+@pytest.mark.parametrize("text", FRONTS, ids=["UTF-16", "UTF-32", "Mac", "form feeds", "long"])
+def test_front_matter_keeps_a_document_back_however_it_is_written(
+    library: Library, text: bytes
+) -> None:
+    library.write("fees.md", text)
+    report = library.ingest()
+    assert [failure.code for failure in report.failures] == ["wrong_access"]
 
 
 # Editions
