@@ -569,6 +569,8 @@ def _registered(
 ) -> Added:
     replaced = row.stored_at if row.stored_at not in ("", file.stored_at) else ""
     row.stored_at = file.stored_at
+    if row.state == DELETED:  # what was said of the one before does not hold for this one
+        row.valid_from = row.valid_until = row.owner = None
     row.valid_from, row.valid_until = valid.beside(row)
     row.owner = owner or row.owner
     if changed:
