@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import ingestion.stages
+from app.corpus import relations
 from app.corpus.editions import edition_of, is_newer, names_edition
 from app.corpus.views import DocumentView
 from app.db import Database
@@ -188,6 +189,29 @@ def test_the_newest_edition_counts_unless_an_older_one_is_named(library: Library
         library.corpus.documents.delete(view(library, name).document_id)
     assert view(library, "a.md").superseded_by is None
     assert titles(library, "What does a late member pay?") == ["Terms (Version 1)"]
+
+
+def test_a_newer_edition_counts_also_when_its_next_content_cannot_be_read(library: Library) -> None:
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)}")
+    library.write("b.md", f"# Terms (Version 2)\n\n{terms(4, 6)}")
+    library.ingest()
+    library.write("b.md", b"\x00\x01")
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)} They hold for all.")
+    report = library.ingest()
+    assert (report.ingested, len(report.failures)) == (1, 1)
+    assert view(library, "a.md").superseded_by == view(library, "b.md").document_id
+
+
+def test_the_newest_of_many_editions_counts(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relations, "MOST_EDITIONS", 3)
+    for number in range(1, 9):
+        library.write(f"{number}.md", f"# Terms (Version {number})\n\n{terms(3, 5 + number)}")
+    library.ingest()
+    newest = view(library, "8.md").document_id
+    assert [view(library, f"{n}.md").superseded_by for n in (6, 7, 8)] == [newest, newest, None]
+    assert all(view(library, f"{n}.md").superseded_by for n in range(1, 6))
 
 
 def test_other_dates_make_editions_only_of_what_is_alike(library: Library) -> None:
