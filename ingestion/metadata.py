@@ -204,7 +204,7 @@ def _check_slips(names: Iterable[str]) -> None:
 
 def _collections(value: Value) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
-    if not names or not all(names):
+    if not names or not all(names) or not all(map(_is_storable, names)):
         raise DocumentRefused(
             "bad_metadata", "access names no collection, or is no list of them; correct it."
         )
@@ -212,7 +212,7 @@ def _collections(value: Value) -> tuple[str, ...]:
 
 
 def _one(value: Value, name: str) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_storable(value):
         raise DocumentRefused("bad_metadata", f"{name} is not one text; correct it.")
     return value
 
@@ -244,6 +244,11 @@ def _about(rest: Mapping[str, Value]) -> dict[str, str | list[str]]:
         if len(kept) == MOST_NAMES:
             break
     return kept
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a database can hold it: escapes in YAML and JSON may name what is no text."""
+    return "\0" not in text and text == text.encode("utf-8", "ignore").decode()
 
 
 def _plain(text: str) -> str:
