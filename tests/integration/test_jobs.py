@@ -240,6 +240,12 @@ def test_a_command_beside_a_service_reports_what_both_ingested(library: Library)
     assert not library.corpus.versions.unindexed()
 
 
+def test_an_address_may_end_in_a_long_query(library: Library) -> None:
+    address = f"https://pages.example/page?{'q' * 900}"
+    added = library.corpus.documents.add("main", address, "page.html", "0" * 64)
+    assert library.corpus.documents.get(added.document_id).source == address
+
+
 # Cancelled, and tried again
 
 
