@@ -22,7 +22,7 @@ from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage, batches
 from app.corpus.registering import AS_IT_IS, NewFile, ValidDays
 from app.corpus.saving import Metadata, NewRevision
-from app.corpus.tables import FAILED, PENDING, READY, iso_day
+from app.corpus.tables import FAILED, PENDING, READY, WRONG_ACCESS, iso_day
 from app.corpus.uploads import Uploads
 from app.corpus.views import Outcome
 from app.errors import CountersignError, DocumentRefused, NotFound
@@ -193,7 +193,7 @@ class Pipeline:
         """Say why a document was not taken in, or put it back where that may pass."""
         documents = self._corpus.documents
         if isinstance(error, DocumentRefused):
-            refuse = documents.withdraw if error.reason == "wrong_access" else documents.fail
+            refuse = documents.withdraw if error.reason == WRONG_ACCESS else documents.fail
             refuse(document, error.reason, error.message)
             if error.reason not in MAY_PASS:
                 self._uploads.remove(document.stored_at)

@@ -31,6 +31,7 @@ from app.corpus.tables import (
     CollectionRow,
     DocumentRow,
     PassageRow,
+    is_hidden,
     requeue,
 )
 from app.corpus.versions import lock_index
@@ -255,6 +256,7 @@ class Documents:
                 return
             lock_index(session)
             session.execute(delete(PassageRow).where(PassageRow.document_id == row.id))
+            row.number = append_audit(session, "document_withdrawn", {"document_id": row.id})
             _fail(row, code, message)
             part(session, row)
             self._after_change(session)
@@ -472,7 +474,8 @@ class Documents:
             return {row[0]: row[1] for row in rows}
 
     def deleted_since(self, number: int) -> list[str]:
-        """Documents deleted after ``number``: an index begun then must not find them."""
+        """Documents deleted or withdrawn after ``number``: an index begun then must not find
+        them."""
         with self._database.reading() as session:
             return list(session.scalars(_DELETED_SINCE, {"number": number}))
 
@@ -494,9 +497,7 @@ class Documents:
 
 # Workers ask these again and again, and to build a statement costs more than to run it.
 _ANY_PENDING = select(DocumentRow.id).where(DocumentRow.state == PENDING).limit(1)
-_DELETED_SINCE = select(DocumentRow.id).where(
-    DocumentRow.state == DELETED, DocumentRow.number > bindparam("number")
-)
+_DELETED_SINCE = select(DocumentRow.id).where(is_hidden(), DocumentRow.number > bindparam("number"))
 
 
 def check_collection_name(collection: str) -> None:

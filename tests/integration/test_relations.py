@@ -153,6 +153,18 @@ def test_front_matter_keeps_a_document_back_however_it_is_written(
     assert [failure.code for failure in report.failures] == ["wrong_access"]
 
 
+def test_what_was_taken_out_of_a_collection_crowds_out_nothing(library: Library) -> None:
+    many = "".join(
+        f"## Theft {n}\n\nReport theft {n} to the police at once.\n\n" for n in range(60)
+    )
+    library.write("many.md", f"# Thefts\n\n{many}")
+    library.write("one.md", "# Office\n\nAfter a theft the office tells the police who saw it.\n")
+    library.ingest()
+    library.write("many.md.meta.json", '{"access": ["board"]}')
+    library.ingest()
+    assert titles(library, "theft police") == ["Office"]
+
+
 # Editions
 
 
