@@ -41,7 +41,7 @@ from sqlalchemy import (
 
 from app.db import Database, iso, knows_revision, migrate, now, storage_errors
 from app.errors import BackupRefused, from_os_error
-from app.files import link_or_copy, remove_dead, to_disk
+from app.files import all_below, link_or_copy, remove_dead, to_disk
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -175,7 +175,7 @@ def _write_rows(
 
 def _write_files(data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
     first: dict[tuple[int, int], str] = {}
-    for path in sorted(data_dir.rglob("*")):
+    for path in sorted(all_below(data_dir)):
         if (
             path.is_symlink()
             or not path.is_file()
@@ -341,7 +341,7 @@ def _restore_tables(
             f"which {manifest.version} wrote."
         )
     migrate(database, manifest.revision)
-    moved = manifest.data_dir, str(settings.data_dir.resolve())
+    moved = Path(manifest.data_dir), settings.data_dir.resolve()
     with database.transaction() as session:
         connection = session.connection()
         tables = _reflected(connection)
@@ -361,7 +361,7 @@ def _restore_tables(
 
 
 def _insert(
-    connection: Connection, table: Table, archive: zipfile.ZipFile, moved: tuple[str, str]
+    connection: Connection, table: Table, archive: zipfile.ZipFile, moved: tuple[Path, Path]
 ) -> None:
     with archive.open(f"tables/{table.name}.jsonl") as lines:
         rows = (_decoded(table, json.loads(line), moved) for line in lines)
@@ -430,11 +430,11 @@ def _to_json(table: Table, name: str, value: Any) -> Any:
     return value.isoformat() if isinstance(kind, DateTime) else value
 
 
-def _decoded(table: Table, row: Mapping[str, Any], moved: tuple[str, str]) -> dict[str, Any]:
+def _decoded(table: Table, row: Mapping[str, Any], moved: tuple[Path, Path]) -> dict[str, Any]:
     return {name: _from_json(table, name, value, moved) for name, value in row.items()}
 
 
-def _from_json(table: Table, name: str, value: Any, moved: tuple[str, str]) -> Any:
+def _from_json(table: Table, name: str, value: Any, moved: tuple[Path, Path]) -> Any:
     kind = table.c[name].type
     if value is None:
         return None
@@ -444,8 +444,8 @@ def _from_json(table: Table, name: str, value: Any, moved: tuple[str, str]) -> A
         return base64.b64decode(value)
     if isinstance(kind, DateTime):
         return datetime.fromisoformat(value)
-    if name == "stored_at" and str(value).startswith(moved[0]):
-        return moved[1] + str(value).removeprefix(moved[0])  # uploads lie in the new folder
+    if name == "stored_at" and Path(value).is_relative_to(moved[0]):
+        return str(moved[1] / Path(value).relative_to(moved[0]))  # uploads lie in the new folder
     return value
 
 

@@ -41,6 +41,13 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def all_below(folder: Path) -> Iterator[Path]:
+    """Every file and folder below this one, in no order; what goes meanwhile is left out, and so
+    is what lies in a folder that may not be looked into."""
+    for within, folders, files in os.walk(folder):
+        yield from (Path(within, name) for name in (*folders, *files))
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """The same file under another name; a copy, where the disk has no links."""
     try:

@@ -36,11 +36,14 @@ def build(
     services = open_services(Settings())
     try:
         version_id = pipeline_for(services).index.build()
-        if promote:
-            services.corpus.versions.promote(version_id)
+        versions = services.corpus.versions
+        # A service beside may have indexed what became ready since this one was begun.
+        is_live = promote and versions.promote(version_id, over_newer=False)
     finally:
         services.close()
-    _say(as_json, version_id, "live" if promote else "verified")
+    _say(as_json, version_id, "live" if is_live else "verified")
+    if promote and not (is_live or as_json):
+        console.print("A version that was begun later is live; it holds all that this one does.")
 
 
 @index_commands.command()

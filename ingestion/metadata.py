@@ -17,7 +17,10 @@ import yaml
 from app.corpus.saving import Metadata
 from app.errors import DocumentRefused
 from app.files import sha256_file
+from ingestion.formats.charset import decode
+from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.markdown import FRONT_MATTER
+from ingestion.formats.text import LINE_BREAK
 
 SIDECARS = (".meta.yaml", ".meta.yml", ".meta.json")
 MOST_BYTES = 1 << 16
@@ -75,9 +78,9 @@ def check_access(metadata: Metadata, collection: str) -> None:
 
 
 def _front_matter(file: Path) -> dict[str, Value]:
-    with file.open("rb") as source:
-        text = source.read(MOST_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
-    found = FRONT_MATTER.match(text)
+    # As its reader does: what that takes for front matter is not shown, so it must count here.
+    text = decode(file.read_bytes(), MAX_TEXT_CHARACTERS)
+    found = FRONT_MATTER.match(LINE_BREAK.sub("\n", text))
     if not found:
         return {}
     try:
@@ -201,7 +204,7 @@ def _check_slips(names: Iterable[str]) -> None:
 
 def _collections(value: Value) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
-    if not names or not all(names):
+    if not names or not all(names) or not all(map(_is_storable, names)):
         raise DocumentRefused(
             "bad_metadata", "access names no collection, or is no list of them; correct it."
         )
@@ -209,7 +212,7 @@ def _collections(value: Value) -> tuple[str, ...]:
 
 
 def _one(value: Value, name: str) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_storable(value):
         raise DocumentRefused("bad_metadata", f"{name} is not one text; correct it.")
     return value
 
@@ -241,6 +244,11 @@ def _about(rest: Mapping[str, Value]) -> dict[str, str | list[str]]:
         if len(kept) == MOST_NAMES:
             break
     return kept
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a database can hold it: escapes in YAML and JSON may name what is no text."""
+    return "\0" not in text and text == text.encode("utf-8", "ignore").decode()
 
 
 def _plain(text: str) -> str:

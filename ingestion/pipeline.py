@@ -22,7 +22,7 @@ from app.corpus.leases import renewed
 from app.corpus.passages import NewPassage, batches
 from app.corpus.registering import AS_IT_IS, NewFile, ValidDays
 from app.corpus.saving import Metadata, NewRevision
-from app.corpus.tables import FAILED, PENDING, READY, iso_day
+from app.corpus.tables import FAILED, PENDING, READY, WRONG_ACCESS, iso_day
 from app.corpus.uploads import Uploads
 from app.corpus.views import Outcome
 from app.errors import CountersignError, DocumentRefused, NotFound
@@ -31,6 +31,7 @@ from app.retrieval.live_index import LiveIndex
 from app.settings import Settings
 from app.wiring import Services
 from ingestion.executor import Executor, Inline, Places, Processes
+from ingestion.formats.registry import format_of
 from ingestion.indexing import FOLD_SHARE, IndexBuilder, asked_vectors
 from ingestion.metadata import check_access, content_sha256, metadata_of
 from ingestion.sources import is_gone
@@ -192,7 +193,7 @@ class Pipeline:
         """Say why a document was not taken in, or put it back where that may pass."""
         documents = self._corpus.documents
         if isinstance(error, DocumentRefused):
-            refuse = documents.withdraw if error.reason == "wrong_access" else documents.fail
+            refuse = documents.withdraw if error.reason == WRONG_ACCESS else documents.fail
             refuse(document, error.reason, error.message)
             if error.reason not in MAY_PASS:
                 self._uploads.remove(document.stored_at)
@@ -364,7 +365,7 @@ class Pipeline:
             else:
                 self._put_aside(document, refused)
                 yield document
-        named = [(Path(one.stored_at), _name_of(one.source)) for one in whole]
+        named = [(Path(one.stored_at), _name_of(one)) for one in whole]
         following = iter(whole)
         for group in self._executor.prepare_all(named):
             pairs = [(next(following), found) for found in group]
@@ -505,7 +506,16 @@ def executor_for(settings: Settings) -> Executor | None:
     return OnRay(settings)
 
 
-def _name_of(source: str) -> str:
+def _name_of(document: ClaimedDocument) -> str:
+    """The name that people know it by, with the ending of the file that is read: what replaces an
+    upload may be of another format."""
+    name, ending = _last_of(document.source), Path(document.stored_at).suffix
+    if not ending or name.endswith(ending):
+        return name
+    return (name if format_of(name) is None else Path(name).stem) + ending
+
+
+def _last_of(source: str) -> str:
     """The file's name in a path or in an address."""
     if "://" not in source:
         return Path(source).name

@@ -201,7 +201,8 @@ class Run:
         try:
             if len(entry.address) > SOURCE_CHARS:
                 raise DocumentRefused("bad_name", "The address is too long.")
-            known = remote.fetched.known(self.collection, entry.address)
+            embedder = remote.pipeline.embedder_name
+            known = remote.fetched.known(self.collection, entry.address, embedder, self.valid)
             stored, said = remote.open(entry, known)
         except DocumentRefused as error:
             return self._refuse(entry, error.reason, error.message)

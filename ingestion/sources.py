@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app.errors import Invalid, NotFound
+from app.files import all_below
 from ingestion.formats.registry import format_of
 from ingestion.metadata import is_sidecar
 
@@ -97,7 +98,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(all_below(folder)):
         parts = path.relative_to(folder).parts
         hidden = any(part.startswith(".") for part in parts) or path.name.startswith(OFFICE_LOCK)
         if not hidden:

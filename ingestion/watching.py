@@ -20,7 +20,7 @@ SETTLE_S = 2.0
 LOOK_S = 30.0
 """Between two looks where the system reports no change: network folders report none."""
 FileState = tuple[int, ...]
-"""Size, time of change, and inode, of the file and of its sidecar: another file in its place is a
+"""Size, times of change, and inode, of the file and of its sidecar: another file in its place is a
 change."""
 log = structlog.get_logger()
 
@@ -173,4 +173,6 @@ def _state(file: Path) -> FileState | None:
         found = [path.stat() for path in (file, sidecar) if path is not None]
     except OSError:
         return None
-    return tuple(n for one in found for n in (one.st_size, one.st_mtime_ns, one.st_ino))
+    # The time of its status too: whoever gives the right to read a file does not change it.
+    kept = ((one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino) for one in found)
+    return tuple(number for one in kept for number in one)

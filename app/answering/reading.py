@@ -21,6 +21,7 @@ from app.corpus.tables import (
     IndexVersionRow,
     LiveIndexRow,
     PassageRow,
+    is_hidden,
 )
 from app.corpus.versions import index_version
 from app.db import Database
@@ -185,7 +186,7 @@ def live_index(session: Session) -> tuple[int, Pointer | None]:
 
 # Each question asks these, and to build a statement costs more than to run it.
 _USED = select(CollectionRow.name).where(CollectionRow.documents > 0).order_by(CollectionRow.name)
-_DELETED_SINCE = and_(DocumentRow.state == DELETED, DocumentRow.number > IndexVersionRow.number)
+_DELETED_SINCE = and_(is_hidden(), DocumentRow.number > IndexVersionRow.number)
 _LIVE = (
     select(AuditHeadRow.number, IndexVersionRow, DocumentRow.id)
     .select_from(AuditHeadRow)

@@ -216,6 +216,8 @@ def change(
             stored.sha256,
             valid=valid,
             owner=principal.name,
+            size=stored.size,
+            by=principal.name,
         )
     except CountersignError as error:
         if not isinstance(error, DependencyFailed):  # else it may be stored, and name the file

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.corpus.jobs import forget_items, new_job, next_turn, settle_items, take_up
+from app.corpus.jobs import call_off, forget_items, new_job, next_turn, settle_items, take_up
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, suspect_row
 from app.corpus.registering import (
@@ -31,6 +31,7 @@ from app.corpus.tables import (
     CollectionRow,
     DocumentRow,
     PassageRow,
+    is_hidden,
     requeue,
 )
 from app.corpus.versions import lock_index
@@ -255,6 +256,7 @@ class Documents:
                 return
             lock_index(session)
             session.execute(delete(PassageRow).where(PassageRow.document_id == row.id))
+            row.number = append_audit(session, "document_withdrawn", {"document_id": row.id})
             _fail(row, code, message)
             part(session, row)
             self._after_change(session)
@@ -364,8 +366,8 @@ class Documents:
                 other.source = f"{source[: MAX_SOURCE - 40]} ({other.id})"
                 session.flush()
             append_audit(session, "document_moved", {"document_id": document_id})
-            if row.title == PurePath(before).stem != PurePath(source).stem:
-                row.sha256 = ""  # its file's name is its title: it must be read again
+            if _reads_otherwise(row, PurePath(before), PurePath(source)):
+                row.sha256 = ""
             row.source = row.stored_at = source
             return True
 
@@ -472,7 +474,8 @@ class Documents:
             return {row[0]: row[1] for row in rows}
 
     def deleted_since(self, number: int) -> list[str]:
-        """Documents deleted after ``number``: an index begun then must not find them."""
+        """Documents deleted or withdrawn after ``number``: an index begun then must not find
+        them."""
         with self._database.reading() as session:
             return list(session.scalars(_DELETED_SINCE, {"number": number}))
 
@@ -494,9 +497,7 @@ class Documents:
 
 # Workers ask these again and again, and to build a statement costs more than to run it.
 _ANY_PENDING = select(DocumentRow.id).where(DocumentRow.state == PENDING).limit(1)
-_DELETED_SINCE = select(DocumentRow.id).where(
-    DocumentRow.state == DELETED, DocumentRow.number > bindparam("number")
-)
+_DELETED_SINCE = select(DocumentRow.id).where(is_hidden(), DocumentRow.number > bindparam("number"))
 
 
 def check_collection_name(collection: str) -> None:
@@ -550,13 +551,18 @@ def _add(
     pairs = [(file, rows[file.source]) for file in files]
     for _, row in pairs:
         note_made(session, row.id)
-    take_up(session, job_id, [(row, row.id not in ready) for _, row in pairs])
+    job = take_up(session, job_id, [(row, row.id not in ready) for _, row in pairs])
     revived = sum(row.state == DELETED for _, row in pairs)
     if revived:
         count_documents(session, collection, revived)
-    return [
+    added = [
         _registered(file, row, valid, owner, changed=row.id not in ready) for file, row in pairs
     ]
+    if job.cancelled_at is not None:
+        for _, row in pairs:
+            if row.id not in ready:
+                call_off(row)
+    return added
 
 
 def _registered(
@@ -564,12 +570,20 @@ def _registered(
 ) -> Added:
     replaced = row.stored_at if row.stored_at not in ("", file.stored_at) else ""
     row.stored_at = file.stored_at
+    if row.state == DELETED:  # what was said of the one before does not hold for this one
+        row.valid_from = row.valid_until = row.owner = None
     row.valid_from, row.valid_until = valid.beside(row)
     row.owner = owner or row.owner
     if changed:
         row.sha256, row.size = file.sha256, min(file.size, MAX_SIZE)
         requeue(row, row.turn)
     return Added(row.id, changed, replaced)
+
+
+def _reads_otherwise(row: DocumentRow, before: PurePath, name: PurePath) -> bool:
+    """Whether its file says something else under another name: the stem may be its title, and the
+    ending tells the format of text."""
+    return row.title == before.stem != name.stem or before.suffix.lower() != name.suffix.lower()
 
 
 def _claimable(
@@ -602,6 +616,7 @@ def _of(claimed: ClaimedDocument) -> Iterable[ColumnElement[bool]]:
     return (
         DocumentRow.id == claimed.id,
         DocumentRow.sha256 == claimed.sha256,
+        DocumentRow.stored_at == claimed.stored_at,  # the same content may have come again
         DocumentRow.state == PENDING,
         DocumentRow.attempts == claimed.attempt,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from app.corpus.registering import AS_IT_IS, NewFile, ValidDays, unchanged
 from app.corpus.tables import DELETED, READY, DocumentRow, FetchedRow
 from app.db import Database
 
@@ -22,11 +23,17 @@ class Fetched:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, collection: str, address: str) -> Known:
-        """What was said of the content that is ready under the address; nothing without it."""
+    def known(
+        self, collection: str, address: str, embedder: str = "", valid: ValidDays = AS_IT_IS
+    ) -> Known:
+        """What was said of the content that is ready under the address; nothing without it.
+
+        Nor where the same content would change something: another ``embedder`` has embedded it,
+        scans can be recognised by now, or other days are given. Raises ``Invalid`` for such.
+        """
         query = (
-            select(FetchedRow.etag, FetchedRow.modified)
-            .join(DocumentRow, DocumentRow.id == FetchedRow.document_id)
+            select(DocumentRow, FetchedRow)
+            .join(FetchedRow, FetchedRow.document_id == DocumentRow.id)
             .where(
                 DocumentRow.collection == collection,
                 DocumentRow.source == address,
@@ -34,8 +41,12 @@ class Fetched:
             )
         )
         with self._database.reading() as session:
-            found = session.execute(query).first()
-        return Known(*found) if found is not None else Known()
+            for row, said in session.execute(query):
+                same = NewFile(row.source, row.stored_at, row.sha256)
+                stays = valid.beside(row) == (row.valid_from, row.valid_until)
+                if stays and unchanged(session, [same], {row.source: row}, embedder):
+                    return Known(said.etag, said.modified)
+        return Known()
 
     def note(self, document_id: str, origin: str, said: Known) -> None:
         """The document was fetched, as one that the source ``origin`` holds."""

@@ -106,7 +106,7 @@ _STATE = func.coalesce(
 
 
 class Jobs:
-    """The jobs of all collections. Every method is one transaction."""
+    """The jobs of all collections. Every method is one transaction, ``cancel`` two."""
 
     def __init__(self, database: Database, clock: Clock = database_time) -> None:
         self._database, self._clock = database, clock
@@ -167,15 +167,15 @@ class Jobs:
     def cancel(self, job_id: str) -> JobView:
         """What is pending of the job is not read; what is ready stays. Raises ``NotFound``.
 
-        A document that somebody is reading now is not stored. Its earlier revision stays served.
+        Nor is what it is given later. A document that somebody is reading now is not stored. Its
+        earlier revision stays served.
         """
         with self._database.transaction() as session:
-            row = _job(session, job_id)
+            _job(session, job_id).cancelled_at = now()  # what is yet to be registered, too
+        with self._database.transaction() as session:
             query = _documents(job_id, PENDING).order_by(None).order_by(DocumentRow.id)
             for document in session.scalars(query.with_for_update()):  # as they are saved
-                document.state, document.lease_until, document.updated_at = FAILED, None, now()
-                document.error_code, document.error_message = CANCELLED, CANCELLED_MESSAGE
-            row.cancelled_at = now()
+                call_off(document)
         return self.view(job_id)
 
     def retry(self, job_id: str, *, lasting: bool = True) -> list[str]:
@@ -233,9 +233,15 @@ def next_turn(session: Session) -> int:
     return session.scalar(query) or 0
 
 
-def take_up(session: Session, job_id: str, taken: Sequence[tuple[DocumentRow, bool]]) -> None:
+def call_off(document: DocumentRow) -> None:
+    """The document is not read any more."""
+    document.state, document.lease_until, document.updated_at = FAILED, None, now()
+    document.error_code, document.error_message = CANCELLED, CANCELLED_MESSAGE
+
+
+def take_up(session: Session, job_id: str, taken: Sequence[tuple[DocumentRow, bool]]) -> JobRow:
     """The documents are items of this job from now on, in this order; what they were of others
-    stays so. Each is given with whether its content changed."""
+    stays so. Each is given with whether its content changed. Returns the job, locked."""
     job, first = _appended(session, job_id)
     for ordinal, (document, changed) in enumerate(taken, first):
         if changed:
@@ -253,6 +259,7 @@ def take_up(session: Session, job_id: str, taken: Sequence[tuple[DocumentRow, bo
         for ordinal, (document, changed) in enumerate(taken, first)
     ]
     session.execute(insert(JobItemRow), items)
+    return job
 
 
 def settle_items(session: Session, document: DocumentRow) -> None:

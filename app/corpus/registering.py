@@ -117,7 +117,7 @@ def _blank(collection: str, source: str) -> dict[str, Any]:
         "collection": collection,
         "source": source,
         "stored_at": "",
-        "title": source.rsplit("/", 1)[-1],
+        "title": source.rsplit("/", 1)[-1][:500],
         "media_type": "",
         "sha256": "",
         "revision": 0,

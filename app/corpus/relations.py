@@ -9,11 +9,11 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.corpus.editions import DAY, Edition, edition_of, is_newer
-from app.corpus.tables import BATCH, READY, DocumentBandRow, DocumentRow, FetchedRow, NearCopyRow
+from app.corpus.tables import BATCH, DELETED, DocumentBandRow, DocumentRow, FetchedRow, NearCopyRow
 from app.db import Database, table_of
 
 BANDS, ROWS = 32, 4
@@ -29,6 +29,7 @@ LEAST = 0.5
 MOST_NEAR = 50
 """Near copies that one document is linked with, and candidates for them four times as many."""
 MOST_EDITIONS = 200
+"""The newest of a series, with which each of it is compared."""
 INTO_BANDS = insert(table_of(DocumentBandRow))
 
 
@@ -216,32 +217,37 @@ def _several(session: Session, touched: Iterable[tuple[str, str | None]]) -> lis
     told = or_(func.count() > 1, func.count(DocumentRow.superseded_by) > 0)
     found = []
     for collection, all_series in named.items():
-        of = (DocumentRow.collection == collection, DocumentRow.state == READY)
-        query = select(DocumentRow.series).where(*of).group_by(DocumentRow.series).having(told)
         for first in range(0, len(all_series), BATCH):
-            some = DocumentRow.series.in_(all_series[first : first + BATCH])
-            found += [(collection, one or "") for one in session.scalars(query.where(some))]
+            of = _served_in(collection, *all_series[first : first + BATCH])
+            query = select(DocumentRow.series).where(*of).group_by(DocumentRow.series)
+            found += [(collection, one or "") for one in session.scalars(query.having(told))]
     return found
+
+
+def _served_in(collection: str, *series: str) -> Iterable[ColumnElement[bool]]:
+    """The documents of these series that answer: also those whose next content waits to be read,
+    or could not be. Those that are gone are of no series."""
+    return (
+        DocumentRow.collection == collection,
+        DocumentRow.series.in_(series),
+        DocumentRow.state != DELETED,
+    )
 
 
 def _order(session: Session, collection: str, series: str) -> None:
     """Say of each document of a series which newer one counts."""
     columns = (DocumentRow.id, DocumentRow.edition, DocumentRow.signature)
-    query = select(*columns, DocumentRow.superseded_by).where(
-        DocumentRow.collection == collection,
-        DocumentRow.series == series,
-        DocumentRow.state == READY,
-    )
-    rows = session.execute(query.order_by(DocumentRow.id).limit(MOST_EDITIONS)).all()
-    editions = [_edition(series, row.edition) for row in rows]
-    for row, edition in zip(rows, editions, strict=True):
-        newer = [
-            (other.mark, peer.id)
-            for peer, other in zip(rows, editions, strict=True)
+    query = select(*columns, DocumentRow.superseded_by).where(*_served_in(collection, series))
+    pairs = [(_edition(series, row.edition), row) for row in session.execute(query)]
+    pairs.sort(key=lambda pair: (pair[0].mark, pair[1].id), reverse=True)
+    for edition, row in pairs:
+        newer = (
+            peer.id
+            for other, peer in pairs[:MOST_EDITIONS]
             if is_newer(other, edition)
             and _are_of_one(other, edition, peer.signature, row.signature)
-        ]
-        newest = max(newer)[1] if newer else None
+        )
+        newest = next(newer, None)
         if newest != row.superseded_by:
             of = DocumentRow.id == row.id
             session.execute(update(DocumentRow).where(of).values(superseded_by=newest))

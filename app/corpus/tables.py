@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -18,7 +19,9 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
     false,
+    or_,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +36,8 @@ LASTING = frozenset(
     bad_metadata wrong_access not_allowed not_found changed bad_name""".split()
 )
 """Reasons of a failure that the same file meets again: only another one helps."""
+WRONG_ACCESS = "wrong_access"
+"""The reason of a failure that takes a document out: nothing of it is served any more."""
 PDF = "application/pdf"
 """The media type of documents whose pages can be drawn."""
 BATCH = 500
@@ -55,10 +60,10 @@ class DocumentRow(Base):
     """A document (owner: corpus). ``revision`` counts changes of its content.
 
     ``stored_at`` is the file to read, ``source`` the name people know it by, ``valid_until`` its
-    last valid day (ISO 8601). ``number`` is when it last became ready or was deleted. Nobody else
-    takes it before ``lease_until``, the database's time; ``attempts`` counts how often somebody
-    did since its content changed. ``owner`` is who added its content over HTTP, if anybody did.
-    ``job_id`` is the job that gave its content, ``turn`` its place in the queue, ``size`` the
+    last valid day (ISO 8601). ``number`` is when it last became ready, was deleted or withdrawn.
+    Nobody else takes it before ``lease_until``, the database's time; ``attempts`` counts how often
+    somebody did since its content changed. ``owner`` is who added its content over HTTP, if anybody
+    did. ``job_id`` is the job that gave its content, ``turn`` its place in the queue, ``size`` the
     bytes of its file, ``left_out`` the documents within it that could not be read, each with its
     reason. ``valid_from``, ``language`` and ``about`` are what its metadata say. Documents of one
     ``series`` are editions of one: ``superseded_by`` is the newest of them where this is not it.
@@ -97,6 +102,12 @@ class DocumentRow(Base):
     superseded_by: Mapped[str | None] = mapped_column(String(32))
     signature: Mapped[bytes | None] = mapped_column(LargeBinary)
     linked: Mapped[bool] = mapped_column(server_default=false())
+
+
+def is_hidden() -> ColumnElement[bool]:
+    """The document is deleted or was withdrawn: an index that it was in must not find it."""
+    told = or_(DocumentRow.state == DELETED, DocumentRow.error_code == WRONG_ACCESS)
+    return and_(DocumentRow.state.in_((DELETED, FAILED)), told)  # found by the index of states
 
 
 def requeue(row: DocumentRow, turn: int) -> None:

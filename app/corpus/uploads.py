@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from app.errors import TooLarge, from_os_error
@@ -56,14 +56,18 @@ class Uploads:
             Path(path).unlink(missing_ok=True)
 
     def sweep(self, named: Collection[str]) -> int:
-        """Remove what a crash left: old files that no document names; returns how many."""
+        """Remove what a crash left: old files that no document names; returns how many.
+
+        Names count, not paths: no two uploads share one, and the data folder may have been moved.
+        """
         if not self._folder.is_dir():
             return 0
         oldest = time.time() - UNNAMED_S
+        names = {PurePath(file).name for file in named}
         left = [
             path
             for path in self._folder.iterdir()
-            if str(path) not in named and path.is_file() and path.stat().st_mtime < oldest
+            if path.name not in names and path.is_file() and path.stat().st_mtime < oldest
         ]
         for path in left:
             path.unlink(missing_ok=True)

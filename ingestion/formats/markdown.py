@@ -15,7 +15,7 @@ from ingestion.formats.markdown_dialects import Dialects
 from ingestion.formats.text import LINE_BREAK
 
 FRONT_MATTER = re.compile(
-    r"\A(?:---[ \t]*\n((?:[\w-]+[ \t]*:.*\n|[ \t#-].*\n|\n)*)(?:---|\.\.\.)[ \t]*\n"
+    r"\A(?:---[ \t]*\n((?:\w[\w-]*[ \t]*:.*\n|[ \t#-].*\n|\n)*)(?:---|\.\.\.)[ \t]*\n"
     r"|\+\+\+[ \t]*\n((?:[\w.-]+[ \t]*=.*\n|[ \t#\[\]\"'].*\n|\n)*)\+\+\+[ \t]*\n)"
 )
 """Between dashes as YAML, between plus signs as TOML."""

@@ -21,6 +21,7 @@ from sqlalchemy import func, select
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
 from app.backup import MANIFEST, back_up, restore
+from app.corpus.corpus import Corpus
 from app.db import Database
 from app.errors import BackupRefused, DependencyFailed, StorageFull
 from app.proof.checkpoints import Checkpoints
@@ -409,3 +410,41 @@ def test_files_that_index_versions_share_are_kept_once(tmp_path: Path) -> None:
     empty.close()
     found = [there.index_dir / "a" / "vectors.faiss", there.index_dir / "b" / "0.faiss"]
     assert found[0].samefile(found[1]) and found[1].read_bytes() == b"x" * 1000
+
+
+def test_only_files_of_the_data_folder_are_looked_for_in_the_new_one(tmp_path: Path) -> None:
+    settings, there = Settings(data_dir=tmp_path / "data"), Settings(data_dir=tmp_path / "there")
+    database = open_database(settings)
+    beside, upload = tmp_path / "data-of-others" / "a.txt", settings.upload_dir / "b.txt"
+    for file in (beside, upload):
+        Corpus(database).documents.add("main", str(file), str(file), "0" * 64)
+    back_up(database, settings, tmp_path / "backup.zip")
+    database.close()
+    restored = Database(there.database)
+    restore(restored, there, tmp_path / "backup.zip")
+    assert Corpus(restored).documents.files() == {str(beside), str(there.upload_dir / "b.txt")}
+    restored.close()
+
+
+def test_a_folder_that_goes_while_all_are_listed_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    old, kept = settings.index_dir / "old", settings.index_dir / "kept"
+    for version in (old, kept):
+        version.mkdir(parents=True)
+        (version / "a.txt").write_text("text")
+    listed = os.scandir
+
+    def too_late(folder: Any) -> Any:
+        if str(folder) == str(old):
+            shutil.rmtree(old)  # as a service beside does with versions that are not kept
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", too_late)
+    manifest = back_up(database, settings, tmp_path / "backup.zip")
+    database.close()
+    assert [name for name in manifest.members if "data/index" in name] == ["data/index/kept/a.txt"]
+    old.mkdir()
+    assert find_files([settings.index_dir]) == [kept / "a.txt"]

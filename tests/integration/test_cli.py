@@ -22,6 +22,7 @@ from cli.commands import load_command
 from cli.permissions import ACTIONS
 from guardrails.policy.load import DEFAULT_POLICY
 from ingestion.formats.registry import BY_SUFFIX
+from ingestion.indexing import IndexBuilder
 from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
 from tests.trails import WireDesk
@@ -263,6 +264,24 @@ def test_a_failing_file_is_reported_and_the_rest_ingested(shell: Shell) -> None:
     for version in earlier:
         assert shell.json("index", "rollback") == {"version_id": version, "state": "live"}
     assert shell.json("index", "rollback", status=1)["code"] == "conflict"
+
+
+def test_a_build_does_not_take_the_place_of_a_version_that_was_begun_later(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, later = IndexBuilder.build, []
+
+    def overtaken(index: IndexBuilder) -> str:
+        monkeypatch.setattr(IndexBuilder, "build", build)
+        version_id = index.build()
+        later.append(index.build_and_promote())
+        return version_id
+
+    monkeypatch.setattr(IndexBuilder, "build", overtaken)
+    assert shell.json("index", "build")["state"] == "verified"
+    states = {v["version_id"]: v["state"] for v in shell.json("index", "list")}
+    assert [name for name, state in states.items() if state == "live"] == later
+    assert shell.json("index", "build")["state"] == "live"
 
 
 def test_an_empty_file_of_any_format_is_said_to_be_empty(shell: Shell, tmp_path: Path) -> None:

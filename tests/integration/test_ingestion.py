@@ -804,6 +804,17 @@ def test_a_date_given_with_files_counts_at_once_and_stays(library: Library) -> N
     assert valid_until(library, "claims.txt") == "2025-06-30"
 
 
+def test_a_document_of_a_deleted_name_takes_over_none_of_its_days(library: Library) -> None:
+    file = library.write("claims.txt", CLAIMS)
+    library.pipeline.ingest([file], "main", valid=ValidDays(None, date(2020, 1, 1)))
+    library.corpus.documents.delete(library.document("claims.txt").id)
+    library.write("claims.txt", OFFICE)
+    later = ValidDays(date(2024, 1, 1))  # after the last day of the one that was deleted
+    library.pipeline.ingest([file], "main", valid=later)
+    again = library.document("claims.txt")
+    assert (again.valid_from, again.valid_until) == ("2024-01-01", None)
+
+
 def test_what_the_document_says_counts_more_than_what_is_given_with_it(library: Library) -> None:
     library.write("fees.md", f"---\nvalid_until: 2026-12-31\n---\n# Fees\n\n{OFFICE}")
     files = find_files([library.folder])

@@ -240,6 +240,12 @@ def test_a_command_beside_a_service_reports_what_both_ingested(library: Library)
     assert not library.corpus.versions.unindexed()
 
 
+def test_an_address_may_end_in_a_long_query(library: Library) -> None:
+    address = f"https://pages.example/page?{'q' * 900}"
+    added = library.corpus.documents.add("main", address, "page.html", "0" * 64)
+    assert library.corpus.documents.get(added.document_id).source == address
+
+
 # Cancelled, and tried again
 
 
@@ -257,6 +263,15 @@ def test_what_waits_of_a_cancelled_job_is_not_read(library: Library) -> None:
     report = library.pipeline.retry([job_id])
     assert (report.ingested, report.failures) == (2, [])
     assert library.corpus.jobs.view(job_id).state == "done"
+
+
+def test_what_a_cancelled_job_is_given_later_is_not_read(library: Library) -> None:
+    job_id = give(library, "a.txt")
+    library.corpus.jobs.cancel(job_id)  # while a command still registers a large folder
+    give(library, "b.txt", job_id=job_id)
+    assert work_off(library) == []
+    assert states(library, job_id) == {"a.txt": "cancelled", "b.txt": "cancelled"}
+    assert library.pipeline.retry([job_id]).ingested == 2
 
 
 def test_a_cancelled_change_leaves_the_earlier_revision(library: Library) -> None:
@@ -372,6 +387,18 @@ def test_a_file_whose_name_is_its_title_is_read_again_under_the_new_one(library:
     assert (report.moved, report.ingested) == (1, 1)
     moved = library.document("theft.txt")
     assert (moved.id, moved.revision, moved.title) == (document.id, 2, "theft")
+
+
+def test_a_file_whose_ending_changes_is_read_again_in_its_new_format(library: Library) -> None:
+    file = library.write("claims.txt", f"# Claims\n\n{CLAIMS}")
+    library.ingest()
+    before = library.document("claims.txt")
+    file.rename(library.folder / "claims.md")
+    report = library.ingest()
+    assert (report.moved, report.ingested) == (1, 1)
+    moved = library.document("claims.md")
+    assert (before.media_type, moved.media_type) == ("text/plain", "text/markdown")
+    assert moved.id == before.id
 
 
 def test_a_copy_is_another_document(library: Library) -> None:

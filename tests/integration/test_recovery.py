@@ -634,6 +634,8 @@ def test_what_a_crash_left_is_swept_once_it_is_old(uploads: Uploads, tmp_path: P
         os.utime(folder / name, (then, then))
     assert uploads.sweep({str(folder / "named")}) == 1
     assert kept(tmp_path) == ["named", "young"]
+    # The data folder has another path since the upload was stored.
+    assert uploads.sweep({"/srv/before/uploads/named"}) == 0
 
 
 @pytest.mark.parametrize(("content", "stays"), [(b"%PDF-1.7 nothing", False), (CLAIMS, True)])
@@ -648,6 +650,42 @@ def test_the_file_of_a_refused_upload_goes(
     assert claimed is not None
     library.pipeline.process(claimed)
     assert file.exists() == stays
+
+
+def test_an_upload_that_comes_again_while_it_is_read_does_not_fail(library: Library) -> None:
+    folder = library.settings.upload_dir.resolve()
+    folder.mkdir(parents=True)
+    claimed = []
+    for name in ("first.txt", "again.txt"):
+        (folder / name).write_text(CLAIMS)
+        file, digest = str(folder / name), sha256_file(folder / name)
+        library.corpus.documents.add("main", "claims.txt", file, digest)
+        claimed.append(library.corpus.documents.claim())
+    (folder / "first.txt").unlink()  # as of every file that is replaced
+    for document in claimed:
+        assert document is not None
+        library.pipeline.process(document)
+    assert library.document("claims.txt").state == "ready"
+
+
+def test_what_replaces_an_upload_is_read_in_its_own_format(library: Library) -> None:
+    folder = library.settings.upload_dir.resolve()
+    folder.mkdir(parents=True)
+    for name, content, kind in (
+        ("0f.md", f"# Claims\n\n{CLAIMS}", "text/markdown"),
+        ("1f.csv", "Item,Fee\nDog,3\nCat,4\n", "text/csv"),
+        ("2f", "Item,Fee\nDog,5\nCat,6\n", "text/markdown"),
+    ):
+        (folder / name).write_text(content)
+        library.corpus.documents.add(
+            "main", "claims.md", str(folder / name), sha256_file(folder / name)
+        )
+        claimed = library.corpus.documents.claim()
+        assert claimed is not None
+        library.pipeline.process(claimed)
+        shown = library.document("claims.md")
+        assert (shown.state, shown.media_type) == ("ready", kind)
+        assert shown.title.casefold() == "claims"
 
 
 def test_the_file_of_a_refused_document_that_is_no_upload_stays(library: Library) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import ingestion.stages
+from app.corpus import relations
 from app.corpus.editions import edition_of, is_newer, names_edition
 from app.corpus.views import DocumentView
 from app.db import Database
@@ -115,6 +116,19 @@ BAD = (
     ("{" * 30_000, "bad_metadata"),
     (b"\xff\xfe\x00".decode("latin-1") + "\x00", "bad_metadata"),
     ("a: b\n" * 20_000, "bad_metadata"),
+    ('owner: "Ann\\0"', "bad_metadata"),  # a NUL, which PostgreSQL cannot hold
+    ('access: "board\\0"', "bad_metadata"),
+    ('version: "\\ud800"', "bad_metadata"),
+)
+
+
+FRONT = "---\naccess: board\n---\n# Fees\n\nThe fee is 3 euros.\n"
+FRONTS = (
+    FRONT.encode("utf-16"),
+    FRONT.encode("utf-32"),
+    FRONT.replace("\n", "\r").encode(),
+    FRONT.replace("\n", "\x0c", 1).encode(),
+    FRONT.replace("access", f"note: {'x ' * 40_000}\naccess").encode(),
 )
 
 
@@ -128,6 +142,27 @@ def test_what_may_not_be_in_a_collection_is_not_and_is_taken_out_of_it(library: 
     assert titles(library, "fee") == [] and not library.passages()
     files = [library.folder / "fees.md"]
     assert library.pipeline.ingest(files, "board").ingested == 1
+
+
+@pytest.mark.parametrize("text", FRONTS, ids=["UTF-16", "UTF-32", "Mac", "form feeds", "long"])
+def test_front_matter_keeps_a_document_back_however_it_is_written(
+    library: Library, text: bytes
+) -> None:
+    library.write("fees.md", text)
+    report = library.ingest()
+    assert [failure.code for failure in report.failures] == ["wrong_access"]
+
+
+def test_what_was_taken_out_of_a_collection_crowds_out_nothing(library: Library) -> None:
+    many = "".join(
+        f"## Theft {n}\n\nReport theft {n} to the police at once.\n\n" for n in range(60)
+    )
+    library.write("many.md", f"# Thefts\n\n{many}")
+    library.write("one.md", "# Office\n\nAfter a theft the office tells the police who saw it.\n")
+    library.ingest()
+    library.write("many.md.meta.json", '{"access": ["board"]}')
+    library.ingest()
+    assert titles(library, "theft police") == ["Office"]
 
 
 # Editions
@@ -169,6 +204,29 @@ def test_the_newest_edition_counts_unless_an_older_one_is_named(library: Library
         library.corpus.documents.delete(view(library, name).document_id)
     assert view(library, "a.md").superseded_by is None
     assert titles(library, "What does a late member pay?") == ["Terms (Version 1)"]
+
+
+def test_a_newer_edition_counts_also_when_its_next_content_cannot_be_read(library: Library) -> None:
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)}")
+    library.write("b.md", f"# Terms (Version 2)\n\n{terms(4, 6)}")
+    library.ingest()
+    library.write("b.md", b"\x00\x01")
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)} They hold for all.")
+    report = library.ingest()
+    assert (report.ingested, len(report.failures)) == (1, 1)
+    assert view(library, "a.md").superseded_by == view(library, "b.md").document_id
+
+
+def test_the_newest_of_many_editions_counts(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relations, "MOST_EDITIONS", 3)
+    for number in range(1, 9):
+        library.write(f"{number}.md", f"# Terms (Version {number})\n\n{terms(3, 5 + number)}")
+    library.ingest()
+    newest = view(library, "8.md").document_id
+    replaced = [view(library, f"{number}.md").superseded_by for number in range(1, 9)]
+    assert replaced == [newest] * 7 + [None]
 
 
 def test_other_dates_make_editions_only_of_what_is_alike(library: Library) -> None:

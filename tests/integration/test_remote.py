@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -11,14 +12,16 @@ import pytest
 
 import ingestion.stages
 from app.addresses import is_public
+from app.corpus.registering import ValidDays
 from app.corpus.uploads import Uploads
 from app.db import Database
 from app.errors import DocumentRefused, Invalid
 from app.settings import Settings
 from ingestion.fetching import Fetcher, is_any
 from ingestion.formats.extract import extract
-from ingestion.pipeline import Report
+from ingestion.pipeline import Pipeline, Report
 from ingestion.remote import Remote, remote_for
+from tests.fakes import HashEmbedder
 from tests.integration.test_ingestion import Library
 
 MOST_BYTES = 20_000
@@ -141,6 +144,24 @@ def test_a_sitemap_gives_its_pages_and_only_what_changed_again(
     pages["/all.xml"] = sitemap()
     with pytest.raises(Invalid, match="nothing is removed"):
         ingest(library, f"{base}/all.xml", prune=True)
+
+
+def test_a_page_that_did_not_change_is_taken_again_where_that_changes_something(
+    library: Library, site: tuple[type[Site], str]
+) -> None:
+    address = f"{site[1]}/fees.md"
+    site[0].pages["/fees.md"] = "# Fees\n\nThe fee is 3 euros.\n"
+    ingest(library, address)
+    until = ValidDays(None, date(2030, 1, 1))
+    for _ in range(2):
+        remote(library).ingest([address], "main", until)
+    assert library.document("fees.md").valid_until == "2030-01-01"
+    assert [status for *_, status in site[0].asked] == [200, 200, 304]
+    other = HashEmbedder()
+    other.name = "another embedder"
+    library.pipeline = Pipeline(library.corpus, other, library.settings, library.suspects)
+    assert ingest(library, address).ingested == 1
+    assert ingest(library, address).unchanged == 1
 
 
 def test_a_list_and_an_index_give_what_they_name(

@@ -106,6 +106,18 @@ def test_an_upload_becomes_answerable_and_a_removed_one_is_gone_at_once(site: Si
     assert document["document_id"] not in json.dumps(site.ask(question))
 
 
+def test_a_replacement_is_a_job_of_who_gave_it_and_as_large_as_it_is(site: Site) -> None:
+    first = upload(site, "terms.md", b"# Terms\n\nShort.\n").json()
+    path, text = f"/v1/documents/{first['document_id']}", b"# Terms\n\n" + b"x" * 5000
+    replaced = site.call("olga", "PUT", path, files={"file": ("terms.md", text)}).json()
+    job = site.call("olga", "GET", f"/v1/jobs/{replaced['job_id']}").json()["job"]
+    assert job["by"] == "olga"
+    documents = site.services.corpus.documents
+    claimed = documents.claim([first["document_id"]], largest=1000)
+    assert claimed is None  # who reads small files only leaves it to the other
+    assert site.call("olga", "DELETE", path).status_code == 204
+
+
 def test_a_job_is_cancelled_and_tried_again(site: Site) -> None:
     added = upload(site, "late.md", b"# Late\n\nText.\n").json()
     job = f"/v1/jobs/{added['job_id']}"

@@ -73,6 +73,17 @@ def test_another_file_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> N
     assert names(watched.look()) == ["a.txt"]
 
 
+def test_a_file_that_may_be_read_from_now_on_is_a_change(tmp_path: Path) -> None:
+    (file := tmp_path / "a.txt").write_text("a")
+    file.chmod(0)
+    watched = Watched([tmp_path], settle_s=0)
+    watched.taken(watched.look())  # it was refused as unreadable
+    assert watched.look() == []
+    time.sleep(0.02)  # the system tells times by its ticks
+    file.chmod(0o600)
+    assert watched.look() == [file]
+
+
 def test_what_is_gone_stays_so_until_it_is_pruned(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(name)

@@ -1,5 +1,6 @@
 """Each format becomes clean text, and each kind of bad file is refused with its reason."""
 
+import time
 from pathlib import Path, PurePath
 
 import pytest
@@ -251,6 +252,13 @@ def test_markdown_loses_its_syntax_and_keeps_its_shape() -> None:
         "Access control\n\nKeys are random bytes of 32.\n\n- one\n- two\n\n"
         "Role | Right\nasker | ask\n\ncode  stays"
     )
+
+
+def test_lines_that_look_like_front_matter_and_do_not_end_cost_little() -> None:
+    lines = "-fees: 3 euros\n" * 60
+    began = time.perf_counter()
+    found = extract(f"---\n{lines}The end.\n".encode(), "notes.md")
+    assert "The end." in found.text and time.perf_counter() - began < 60
 
 
 def test_markdown_without_heading_is_titled_by_front_matter_then_by_name() -> None:
