@@ -44,12 +44,37 @@ earliest / latest
 highest / lowest
 hourly / daily / weekly / monthly / quarterly / yearly annual annually""".split("\n")
 """Words of one line, of different sides, tell things apart that are otherwise called the same."""
-_SIDES = {
-    word: (number, side)
-    for number, line in enumerate(KINDS_OF_CONDITIONS)
-    for side, words in enumerate(line.split("/"))
-    for word in words.split()
-}
+OPPOSITES = """eldest oldest / youngest
+north northern northward / south southern southward / east eastern eastward / west western westward
+first / second / third / fourth / fifth
+hundreds / thousands / millions / billions
+increase increases increased / decrease decreases decreased
+largest biggest / smallest
+longest / shortest
+minimum / maximum
+positive / negative
+input inputs / output outputs
+import imports imported / export exports exported
+internal / external
+public / private
+male / female
+men / women
+husband / wife""".split("\n")
+"""Words that name no conditions, but are not said of one thing either."""
+
+
+def _sides(lines: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Of each word its line, and which side of it."""
+    return {
+        word: (line, side)
+        for line in lines
+        for side, words in enumerate(line.split("/"))
+        for word in words.split()
+    }
+
+
+_SIDES = _sides(KINDS_OF_CONDITIONS)
+_EXCLUSIVE = _SIDES | _sides(OPPOSITES)
 _TOKEN = re.compile(r"[a-z]+(?:-[a-z]+)*|\d[\d.,:]*")
 _PLAIN = STOP_WORDS | frozenset("by not no how long often per there also any".split())
 ASKING = frozenset(
@@ -162,9 +187,9 @@ def _without(words: Iterable[str], others: Container[str]) -> tuple[str, ...]:
 # Conditions exchanged
 
 
-def conditions_of(text: str) -> frozenset[tuple[int, int]]:
-    """The conditions that a text names: for each its kind and its side, as numbers."""
-    return frozenset(_SIDES[word] for word in _words(text) if word in _SIDES)
+def conditions_of(text: str) -> frozenset[tuple[str, int]]:
+    """The conditions and opposites that a text names: of each its kind and its side."""
+    return frozenset(_EXCLUSIVE[word] for word in _words(text) if word in _EXCLUSIVE)
 
 
 def exchanged(asked: tuple[str, ...], said: tuple[str, ...], places: str) -> str:
@@ -172,16 +197,22 @@ def exchanged(asked: tuple[str, ...], said: tuple[str, ...], places: str) -> str
 
     ``places`` are titles and headings, which may say the condition too.
     """
-    for mine in _SIDES.keys() & asked:
-        group, side = _SIDES[mine]
-        theirs = [word for word in said if word in _SIDES and _SIDES[word][0] == group]
-        known = [*theirs, *(w for w in _words(places) if w in _SIDES and _SIDES[w][0] == group)]
-        if not theirs or any(_SIDES[word][1] == side for word in known):
+    for mine in _EXCLUSIVE.keys() & asked:
+        kind, side = _EXCLUSIVE[mine]
+        theirs = _of_kind(kind, said)
+        known = [*theirs, *_of_kind(kind, _words(places))]
+        if not theirs or side in {_EXCLUSIVE[part][1] for _, part in known}:
             continue
-        others = [word for word in asked if word in _SIDES and _SIDES[word][0] == group]
-        if all(_SIDES[word][1] == side for word in others) and _alike(asked, mine, said, theirs[0]):
-            return f"{theirs[0]}, not {mine}"
+        sides = {_EXCLUSIVE[part][1] for _, part in _of_kind(kind, asked)}
+        if sides == {side} and _alike(asked, mine, said, theirs[0][0]):
+            return f"{theirs[0][1]}, not {mine}"
     return ""
+
+
+def _of_kind(kind: str, words: Iterable[str]) -> list[tuple[str, str]]:
+    """The words that name a side of it, by themselves or, as "second-busiest", in a part."""
+    parts = ((word, part) for word in words for part in {word, word.partition("-")[0]})
+    return [pair for pair in parts if pair[1] in _EXCLUSIVE and _EXCLUSIVE[pair[1]][0] == kind]
 
 
 _SPAN = r"(hour|day|night|week|fortnight|month|quarter|year)"
