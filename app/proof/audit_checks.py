@@ -105,8 +105,8 @@ class AuditChecks:
                 row = AuditCheckRow(id=secrets.token_hex(16), asked_by=by, asked_at=moment)
                 row.holder = ""
                 session.add(row)
-                _forget_old(session)
                 session.flush()
+                _forget_old(session, row.id)
             return _view(row)
 
     def newest(self, limit: int = KEPT) -> list[AuditCheckView]:
@@ -161,9 +161,10 @@ class AuditChecks:
                 row.report, row.finished_at = report, database_time(session)
 
 
-def _forget_old(session: Session) -> None:
-    old = select(AuditCheckRow).order_by(AuditCheckRow.asked_at.desc()).offset(KEPT - 1)
-    for row in session.scalars(old):
+def _forget_old(session: Session, newest: str) -> None:
+    """Delete all but ``KEPT``: ``newest`` stays, whatever the clock says of the others."""
+    others = select(AuditCheckRow).where(AuditCheckRow.id != newest)
+    for row in session.scalars(others.order_by(AuditCheckRow.asked_at.desc()).offset(KEPT - 1)):
         session.delete(row)
 
 

@@ -105,7 +105,8 @@ class Told:
         if table == "gate_alarms":
             return (row["collection"], row["monitor"], row["detail"]) in self.alarms
         if table in NUMBERED:
-            return not self.first_seal or row["number"] < self.first_seal
+            number = row["number"]  # of any kind, where somebody else wrote it
+            return not self.first_seal or (isinstance(number, int) and number < self.first_seal)
         if table == "reviewer_checks":
             return row["task_id"] in self.rows.get("probes", {})
         return False

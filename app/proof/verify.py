@@ -135,10 +135,20 @@ def verify_snapshot(connection: Connection, checkpoints: Sequence[Checkpoint] = 
     chain = _read_chain(connection, report, checkpoints)
     for mapped in SEALED:
         _compare(connection, sealed_table(mapped), chain, report)
-    for sha256, content in connection.execute(select(PolicyRow.sha256, PolicyRow.content)):
-        if canonical_sha256(content) != sha256:
+    for sha256, content in connection.execute(
+        select(PolicyRow.sha256, cast(PolicyRow.content, Text))
+    ):
+        if _content_sha256(content) != sha256:
             report.add("policies", sha256, "Its content has another hash.")
     return report
+
+
+def _content_sha256(text: str) -> str:
+    """The hash of stored JSON; "" where it is no JSON."""
+    try:
+        return canonical_sha256(json.loads(text))
+    except (TypeError, ValueError):
+        return ""
 
 
 def unsealed_rows(session: Session) -> list[Seal]:
@@ -237,7 +247,7 @@ def _compare(connection: Connection, how: SealedTable, chain: _Chain, report: Au
             _explain_unsealed(how, key, row, chain, report)
         elif digest is None:
             report.add(table, key, f"Link {number} says that it was deleted.")
-        elif how.stored_digest(row) != digest and _digest(how, row) != digest:
+        elif _stored_digest(how, row) != digest and _digest(how, row) != digest:
             report.add(table, key, f"It is not as link {number} sealed it.")
     report.rows += len(seen)
     _look_for_missing(table, seals, seen, chain, report)
@@ -291,11 +301,20 @@ def _as_stored(column: Column[Any], *, on_server: bool) -> ColumnElement[Any]:
     return cast(column, Text).label(column.name) if isinstance(column.type, JSON) else column
 
 
+def _stored_digest(how: SealedTable, row: Row) -> str:
+    """The digest of a row as it is stored; "" where a value is none that its column can have:
+    SQLite stores any kind in any column."""
+    try:
+        return how.stored_digest(row)
+    except (AttributeError, TypeError, ValueError):
+        return ""
+
+
 def _digest(how: SealedTable, row: Row) -> str:
     """The digest where JSON is stored in another spelling; "" where it is no JSON."""
     try:
         return how.digest(_parsed(how, row))
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return ""
 
 

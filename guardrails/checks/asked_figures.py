@@ -9,6 +9,7 @@ warranty", "the £500 deposit") with what the passages say of the same noun. Whe
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from guardrails.checks.figures import (
     MEASURES,
@@ -43,6 +44,8 @@ _A_SPAN = re.compile(
     r"(?<=\b(?:lasts|takes) )an? (hour|day|week|fortnight|month|year)\b(?! and)", re.I
 )
 """How long something is: "a day" says how often elsewhere."""
+MOST = 40
+"""Different figures of a question that are looked for: of hundreds it would take seconds."""
 _PIECE = re.compile(r"(?<=[.!?])\s+|\n+")
 _OTHER = STOP_WORDS.union(
     SCALES, WORDS, "other first last next same different following old and not more less".split()
@@ -62,7 +65,8 @@ class _Known:
 
 def contradicted_figures(question: str, sources: Sequence[str]) -> list[str]:
     """The figures of ``question``, as written, that ``sources`` give otherwise."""
-    return [known.spelled for known in _known(question) if _is_otherwise(known, sources)]
+    asked = islice(dict.fromkeys(_known(question)), MOST)
+    return [known.spelled for known in asked if _is_otherwise(known, sources)]
 
 
 def _known(question: str) -> Iterator[_Known]:
@@ -86,9 +90,13 @@ def _is_otherwise(known: _Known, sources: Iterable[str]) -> bool:
             given = list(_given(known, piece))
             if any(_is_same(known.amount, amount) for amount in given):
                 return False
-            speaks = not known.nouns.isdisjoint(content_words(piece))
-            others = others or (bool(given) and speaks and not _ROOM.search(piece))
+            others = others or (bool(given) and _speaks_of(known, piece))
     return others
+
+
+def _speaks_of(known: _Known, piece: str) -> bool:
+    """Whether a sentence names the noun, and leaves no room for other figures."""
+    return not known.nouns.isdisjoint(content_words(piece)) and not _ROOM.search(piece)
 
 
 def _given(known: _Known, piece: str) -> Iterator[Amount]:

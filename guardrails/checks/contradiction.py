@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
 
-from guardrails.checks.figures import CURRENCIES, SCALES, Date, read_figures
+from guardrails.checks.figures import CURRENCIES, SCALES, Date, exact, read_figures
 from guardrails.checks.roles import stem
 from guardrails.checks.terms import named_pieces
 from guardrails.contract import Case, Draft, Finding, Outcome, Passage, Sentence, Stage
@@ -238,7 +238,8 @@ def _by_dimension(values: Mapping[str, frozenset[Value]]) -> dict[str, dict[Valu
     for unit, given in values.items():
         dimension, worth = DIMENSIONS.get(unit, ("", "0"))
         for (value,) in given if dimension else ():
-            found.setdefault(dimension, {})[unit, value] = Fraction(value) * Fraction(worth)
+            if (number := exact(value)) is not None:
+                found.setdefault(dimension, {})[unit, value] = number * Fraction(worth)
     return found
 
 

@@ -162,6 +162,7 @@ _PART = re.compile(
 _MULTIPLE = re.compile(r"\b(twice|doubles?d?|thrice|triples?d?|dozens?)\b", re.I)
 _MULTIPLES = {"tw": "2", "do": "2", "th": "3", "tr": "3"}
 _MIXED = re.compile(r"(?<![\d.,/])(\d+)(?: and a half\b| (1/2|1/4|3/4)(?![\d/]))")
+_EXACT = re.compile(r"-?\d{1,400}(?:\.\d{1,400}|/[1-9]\d*)?")
 _EIGHTHS = {"1/4": ".25", "3/4": ".75"}
 _A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million|billion)\b)", re.I)
 
@@ -246,10 +247,11 @@ class Amount:
 
     def _worth(self) -> tuple[str, Fraction] | None:
         """The dimension and the value in its common unit, where the value is a plain number."""
-        if not re.fullmatch(r"-?\d+(?:\.\d+|/[1-9]\d*)?", self.value):
+        value = exact(self.value)
+        if value is None:
             return None
         dimension, worth = WORTH.get(self.unit, (self.unit, "1"))
-        return dimension, Fraction(self.value) * Fraction(worth)
+        return dimension, value * Fraction(worth)
 
     def _in_hundredths(self, whole: "Amount") -> bool:
         """Whether this is ``whole`` in cents or pence."""
@@ -541,8 +543,17 @@ def _value(number: str) -> str:
     return f"{whole}.{decimals}" if decimals else whole
 
 
+def exact(value: str) -> Fraction | None:
+    """The value of a number in the spelling of an ``Amount``; None for what cannot be reckoned
+    with, as 10:30, 24/0 or thousands of digits."""
+    return Fraction(value) if _EXACT.fullmatch(value) else None
+
+
 def _scaled(value: str, factor: int) -> str:
-    product = Fraction(value) * factor
+    number = exact(value)
+    if number is None:
+        return value
+    product = number * factor
     return str(product.numerator) if product.denominator == 1 else str(product)
 
 

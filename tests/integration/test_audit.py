@@ -363,6 +363,31 @@ def test_the_report_names_what_was_edited(busy: Database) -> None:
     assert report.broken_link is None
 
 
+UNREADABLE = {
+    "labels": "UPDATE labels SET risk = 'much'",
+    "records": "UPDATE records SET message = x'ff00'",
+    "releases": "UPDATE releases SET answer = '{'",
+    "decisions": "UPDATE decisions SET decided_at = 'then'",
+    "principals": "UPDATE principals SET roles = '{'",
+    "review_tasks": "UPDATE review_tasks SET four_eyes = 'maybe'",
+    "policies": "UPDATE policies SET content = '{'",
+    "audit_log": "UPDATE audit_log SET kind = x'ff00' WHERE number = 3",
+    "audit_head": "UPDATE audit_head SET number = 'last'",
+    "settlements": "UPDATE settlements SET answer_id = 'f', number = 'last' WHERE number ="
+    " (SELECT max(number) FROM settlements)",
+}
+"""Values that only SQLite lets somebody store, as its columns take any kind."""
+
+
+@on_sqlite
+@pytest.mark.parametrize("where", UNREADABLE)
+def test_what_cannot_be_read_is_reported_and_ends_no_check(busy: Database, where: str) -> None:
+    report = verified_after(busy, lambda connection: connection.execute(text(UNREADABLE[where])))
+    named = {problem.where for problem in report.problems}
+    assert named == {"audit_log" if where == "audit_head" else where}
+    assert report.links > 20 and report.rows > 20
+
+
 # Checkpoints
 
 
@@ -416,6 +441,14 @@ def test_nothing_is_signed_over_a_chain_that_does_not_hold(busy: Database, tmp_p
         last_answer_undone(session.connection())
     with pytest.raises(AuditBroken, match="gone"):
         checkpoints.make()
+
+
+@on_sqlite
+def test_nothing_is_signed_over_a_link_whose_hash_is_none(busy: Database, tmp_path: Path) -> None:
+    with busy.transaction() as session:
+        session.execute(text("UPDATE audit_log SET sha256 = 'zz' WHERE number = 3"))
+    with pytest.raises(AuditBroken):
+        Checkpoints(busy, Settings(data_dir=tmp_path)).make()
 
 
 def test_keys_rotate_and_a_changed_checkpoint_is_refused(

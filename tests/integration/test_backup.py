@@ -23,7 +23,7 @@ from app.answering.answerer import Ask
 from app.backup import MANIFEST, back_up, restore
 from app.corpus.corpus import Corpus
 from app.db import Database
-from app.errors import BackupRefused, DependencyFailed, StorageFull
+from app.errors import BackupRefused, CountersignError, DependencyFailed, StorageFull
 from app.proof.checkpoints import Checkpoints
 from app.proof.verify import verify_audit
 from app.records.tables import AuditRow, RecordRow
@@ -237,6 +237,52 @@ def test_a_backup_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     database.close()
     assert ended(begin(with_little_room)) == 0
     assert list(place.iterdir()) == []
+
+
+def looked_into(monkeypatch: pytest.MonkeyPatch, folder: Path, happens: Callable[[], None]) -> None:
+    """``happens`` at the moment when somebody looks into ``folder``."""
+    scandir = os.scandir
+
+    def scanned(path: Any = ".") -> Any:
+        if str(path) == str(folder):
+            happens()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    (settings.data_dir / "uploads").mkdir(exist_ok=True)
+    (settings.data_dir / "uploads" / "kept.txt").write_text("kept", "utf-8")
+    old = settings.data_dir / "indexes" / "old"
+    old.mkdir(parents=True)
+    looked_into(monkeypatch, old, old.rmdir)
+    manifest = back_up(database, settings, tmp_path / "backup.zip")
+    database.close()
+    assert not old.exists() and "data/uploads/kept.txt" in manifest.members
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    database = open_database(settings)
+    secret = settings.data_dir / "uploads"
+    secret.mkdir(exist_ok=True)
+    (secret / "mine.txt").write_text("mine", "utf-8")
+
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied", str(secret))
+
+    looked_into(monkeypatch, secret, refuse)
+    with pytest.raises(CountersignError, match="uploads"):
+        back_up(database, settings, tmp_path / "backup.zip")
+    database.close()
+    assert not (tmp_path / "backup.zip").exists()
 
 
 def test_what_a_killed_backup_left_is_removed_by_the_next_one(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import text, update
 
 from app.access.principals import Principal
 from app.db import Database, now
-from app.proof.audit_checks import GIVEN_UP, AuditCheckRow, AuditChecks
+from app.proof.audit_checks import GIVEN_UP, KEPT, AuditCheckRow, AuditChecks
 from app.proof.policy_report import policy_report
 from app.records.tables import PolicyRow, RecordRow
 from app.settings import Settings
@@ -60,6 +60,21 @@ def test_a_check_whose_process_ended_is_done_by_another(
     assert checks.newest()[0].state == "running"
     checks._keep(*second, {"failed": "dependency_failed"})
     assert checks.newest()[0].state == "failed"
+
+
+def test_checks_of_a_clock_that_was_ahead_push_out_none_that_is_asked_for(
+    database: Database, checks: AuditChecks
+) -> None:
+    for _ in range(KEPT):
+        check_id = checks.ask("olga").check_id
+        with database.transaction() as session:
+            done = update(AuditCheckRow).where(AuditCheckRow.id == check_id)
+            tomorrow = now() + timedelta(days=1)
+            done = done.values(asked_at=tomorrow, finished_at=tomorrow, report={"failed": "x"})
+            session.execute(done)
+    asked = checks.ask("olga").check_id
+    assert asked in [one.check_id for one in checks.newest()]
+    assert checks.run_next()
 
 
 STRICT = """

@@ -5,6 +5,7 @@ import pytest
 from guardrails.checks.asked_figures import contradicted_figures
 from guardrails.checks.bounds import turned_bounds
 from guardrails.checks.figures import missing_figures, read_figures
+from tests.effort import cpu_within
 
 
 def values(text: str) -> list[str]:
@@ -76,3 +77,11 @@ def test_the_same_in_other_units_or_rounded_is_held(claim: str, source: str, hel
 )
 def test_figures_taken_for_granted(question: str, source: str, found: bool) -> None:
     assert bool(contradicted_figures(question, [source])) is found
+
+
+def test_a_question_of_hundreds_of_figures_takes_no_seconds() -> None:
+    source = "The pass lasts 3 weeks. The pass costs 4 euros. " * 50
+    with cpu_within(2.0):
+        contradicted_figures("".join(f"the {n} days pass " for n in range(300)), [source] * 20)
+    many = "How long does the 2-year warranty last? " * 100
+    assert contradicted_figures(many, ["The warranty is one year."]) == ["the 2-year warranty last"]

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import pytest
 
+from guardrails.checks.contradiction import ContradictionCheck
 from guardrails.checks.numbers import NumbersCheck
 from guardrails.contract import Case, Citation, Draft, Outcome, Passage, Sentence
 from tests.effort import assert_linear
@@ -217,3 +218,16 @@ def test_time_grows_with_the_length_of_the_text_only(piece: str) -> None:
         is_held(f"It is {text}due.", text)
 
     assert_linear(held, 20_000)
+
+
+@pytest.mark.parametrize(
+    "written", ["10:30k", "24/0 million", "1/0 hours", "5/0 thousand", f"{'1' * 4500} km"]
+)
+def test_what_cannot_be_reckoned_with_is_compared_as_it_is_written(written: str) -> None:
+    claim = f"It takes {written} to get there."
+    assert not is_held(claim, f"A guide says: it takes {written} to get there.")
+    assert is_held(claim, "It takes 3 hours or 7 km to get there.")
+    others = [Passage(name, name, "main", "A", claim, 0, len(claim)) for name in ("p1", "p2")]
+    cited = Citation(1, "p1", "p1", "A", None, claim, 0, len(claim))
+    case = Case(claim, Draft((Sentence(claim, (1,)),), (cited,), "fake"), tuple(others))
+    assert [one.outcome for one in ContradictionCheck().run(case)] == [Outcome.PASS]
