@@ -274,6 +274,22 @@ def test_sign_ins_are_limited_over_all_processes(
     assert sum(tries) == 10
 
 
+def test_visits_and_what_visitors_ask_are_limited_over_all_processes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute_of(monkeypatch, database, datetime(2026, 11, 24, 12))
+    processes = [Quotas(1, SharedCounts(database)) for _ in range(2)]
+
+    def passed(charge: Callable[[Quotas], None]) -> int:
+        return sum(charged(processes[number % 2], charge) for number in range(60))
+
+    # Each of the two may keep what it took and did not use.
+    assert 26 <= passed(lambda quotas: quotas.charge_visit("192.0.2.1")) <= 30
+    assert 16 <= passed(lambda quotas: quotas.charge_widget("k1", 20)) <= 20
+    assert charged(processes[0], lambda quotas: quotas.charge_visit("192.0.2.2"))
+    assert charged(processes[0], lambda quotas: quotas.charge_widget("k2", 20))
+
+
 def test_wrong_passwords_of_a_name_are_counted_over_all_processes(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,8 +395,13 @@ def test_where_quotas_are_counted(database: Database, database_url: str, tmp_pat
 
 
 def hit(quotas: Quotas, name: str) -> bool:
+    asker = Principal(name, frozenset({"asker"}))
+    return charged(quotas, lambda its: its.charge_question(asker))
+
+
+def charged(quotas: Quotas, charge: Callable[[Quotas], None]) -> bool:
     try:
-        quotas.charge_question(Principal(name, frozenset({"asker"})))
+        charge(quotas)
     except QuotaExceeded:
         return False
     return True
