@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app.access.accounts import Accounts
+from app.access import accounts
+from app.access.accounts import Accounts, refuse_taken
+from app.access.idempotency import Reservation
 from app.access.known_places import KnownPlaces, forget_places
 from app.access.principals import Principal
 from app.access.quotas import Quotas
@@ -407,20 +409,28 @@ def charged(quotas: Quotas, charge: Callable[[Quotas], None]) -> bool:
     return True
 
 
+def reserved(access: Access, key: str) -> Reservation:
+    """A key that nobody has."""
+    reservation = access.requests.begin(ANN, key, "one")
+    assert isinstance(reservation, Reservation)
+    return reservation
+
+
 def finish(access: Access, database: Database, key: str, made: str) -> None:
     with database.transaction() as session:
         access.requests.finish(ANN, key, session, made)
 
 
 def test_an_idempotency_key_runs_once_and_replays(access: Access, database: Database) -> None:
-    assert access.requests.begin(ANN, "k", "one") is None
+    reserved(access, "k")
     with pytest.raises(RequestInProgress):
         access.requests.begin(ANN, "k", "one")
     finish(access, database, "k", "answer 42")
     assert access.requests.begin(ANN, "k", "one") == "answer 42"
     with pytest.raises(IdempotencyMismatch):
         access.requests.begin(ANN, "k", "two")
-    assert access.requests.begin(Principal("bob", frozenset()), "k", "two") is None
+    bob = Principal("bob", frozenset())
+    assert isinstance(access.requests.begin(bob, "k", "two"), Reservation)
     with pytest.raises(Invalid):
         access.requests.begin(ANN, "", "one")
 
@@ -434,20 +444,32 @@ def begun(database: Database, seconds: int) -> None:
 def test_a_failed_or_forgotten_request_gives_its_key_back(
     access: Access, database: Database
 ) -> None:
-    assert access.requests.begin(ANN, "k", "one") is None
-    access.requests.give_back(ANN, "k")
-    assert access.requests.begin(ANN, "k", "one") is None
+    access.requests.give_back(reserved(access, "k"))
+    reserved(access, "k")
     begun(database, 40)
     with pytest.raises(RequestInProgress):
         access.requests.begin(ANN, "k", "one")
     begun(database, 80)  # whoever was killed keeps nobody waiting for longer than a minute
-    assert access.requests.begin(ANN, "k", "one") is None
+    later = reserved(access, "k")
     finish(access, database, "k", "answer 42")
     # The request that was given up comes to its end all the same: it must make nothing.
     with pytest.raises(RequestInProgress):
         finish(access, database, "k", "answer 43")
-    access.requests.give_back(ANN, "k")
+    access.requests.give_back(later)
     assert access.requests.begin(ANN, "k", "one") == "answer 42"
+
+
+def test_a_request_that_was_given_up_takes_the_key_from_nobody(
+    access: Access, database: Database
+) -> None:
+    given_up = reserved(access, "k")
+    begun(database, 80)
+    reserved(access, "k")
+    access.requests.give_back(given_up)
+    with pytest.raises(RequestInProgress):
+        access.requests.begin(ANN, "k", "one")
+    finish(access, database, "k", "answer 43")
+    assert access.requests.begin(ANN, "k", "one") == "answer 43"
 
 
 def test_two_requests_with_one_key_run_once(access: Access) -> None:
