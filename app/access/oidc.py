@@ -20,7 +20,15 @@ from app.access.sessions import Sessions, SignIn
 from app.access.tables import OidcAttemptRow, PrincipalRow
 from app.addresses import is_safe
 from app.db import Database
-from app.errors import DependencyFailed, Forbidden, Invalid, NotFound, OidcRefused, SettingsInvalid
+from app.errors import (
+    Conflict,
+    DependencyFailed,
+    Forbidden,
+    Invalid,
+    NotFound,
+    OidcRefused,
+    SettingsInvalid,
+)
 from app.records.audit import append_audit
 from app.settings import Settings
 
@@ -106,7 +114,7 @@ class OidcSignIn:
         claims = self._claims(attempt, code, redirect)
         try:
             row = self._admitted(claims)
-        except IntegrityError:  # their account, or one of that name, was made at the same moment
+        except (IntegrityError, Conflict):  # perhaps theirs, or one of that name, was made just now
             row = self._admitted(claims)
         return self._sessions.start(row, row.password_hash)
 

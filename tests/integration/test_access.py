@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app.access import accounts
 from app.access.accounts import Accounts, refuse_taken
@@ -48,6 +50,7 @@ from app.records.tables import AuditRow
 from cli.serve import first_password
 from cli.workers import share_of
 from tests.conftest import STRONG
+from tests.site import on_postgresql
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
@@ -489,6 +492,29 @@ def test_two_requests_with_one_key_run_once(access: Access) -> None:
 
 
 # Accounts
+
+
+@on_postgresql
+def test_of_two_names_that_look_the_same_one_is_made_at_one_moment(
+    access: Access, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Barrier(2)
+
+    def together(session: Session, name: str) -> None:
+        refuse_taken(session, name)
+        with suppress(BrokenBarrierError):  # whoever waits for the other's end does not come
+            both.wait(2)
+
+    def made(name: str) -> bool:
+        try:
+            access.accounts.create(name, ["asker"])
+        except Conflict:
+            return False
+        return True
+
+    monkeypatch.setattr(accounts, "refuse_taken", together)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(made, ["olivia", "Olivia"])) == [False, True]
 
 
 def test_disabling_ends_sign_ins_keys_and_streams_at_once(access: Access) -> None:
