@@ -11,13 +11,14 @@ from typing import cast
 
 class Mailbox(socketserver.ThreadingTCPServer):
     """Takes every message; ``refuse`` answers with 451 instead. ``offers`` is what it says that it
-    can do, such as ``AUTH PLAIN``."""
+    can do, such as ``AUTH PLAIN``. ``recipients`` are whom messages were handed in for."""
 
     allow_reuse_address = daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Session)
         self.messages: list[EmailMessage] = []
+        self.recipients: list[str] = []
         self.refuse = False
         self.offers = ""
 
@@ -35,6 +36,8 @@ class _Session(socketserver.StreamRequestHandler):
             verb = line.split()[0].upper()
             if verb == "QUIT":
                 return self._say("221 bye")
+            if verb == "RCPT":
+                box.recipients.append(line.partition("<")[2].rpartition(">")[0])
             if verb == "DATA" and not box.refuse:
                 self._say("354 go on")
                 box.messages.append(self._message())

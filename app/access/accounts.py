@@ -23,7 +23,7 @@ from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow
 from app.db import Database, iso
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.look_alikes import look
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 
 
 class _Unchanged:
@@ -254,7 +254,12 @@ def _account(row: PrincipalRow, sessions: dict[str, int], keys: dict[str, int]) 
 
 def refuse_taken(session: Session, name: str) -> None:
     """Raise ``Conflict`` for the name of somebody, however it is written, or for one that looks the
-    same: who signs an answer must not look like another."""
+    same: who signs an answer must not look like another.
+
+    Names are taken one after the other, behind the lock of the audit head: of two at one moment the
+    second sees the first.
+    """
+    lock_head(session)
     for other in session.scalars(select(PrincipalRow.name)):
         if look(other) == look(name):
             raise Conflict(f"There is already a principal named {other}.")

@@ -1,5 +1,6 @@
 """One idempotency key runs one request once; what is kept is what it made, not what it said."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
@@ -20,14 +21,23 @@ KEPT = timedelta(days=30)
 MAX_KEY = 200
 
 
+@dataclass(frozen=True)
+class Reservation:
+    """A key that belongs to one request, and since when: a later one may have it by now."""
+
+    principal: str
+    key: str
+    since: datetime
+
+
 class IdempotentRequests:
     """The requests that came with a key, by principal and key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, principal: Principal, key: str, body: str) -> str | None:
-        """Reserve a key; returns the id of what the request made when it ran before.
+    def begin(self, principal: Principal, key: str, body: str) -> Reservation | str:
+        """Reserve a key, or the id of what the request made when it ran before.
 
         Raises ``IdempotencyMismatch`` when the key came with another body before, and
         ``RequestInProgress`` while the first request is still running.
@@ -42,8 +52,7 @@ class IdempotentRequests:
                 session.flush()
                 row = None
             if row is None:
-                self._reserve(session, principal.name, key, digest)
-                return None
+                return self._reserve(session, principal.name, key, digest)
             if row.request_sha256 != digest:
                 raise IdempotencyMismatch
             if row.response is None:
@@ -62,12 +71,13 @@ class IdempotentRequests:
         row.response = {"id": made}
         session.flush()
 
-    def give_back(self, principal: Principal, key: str) -> None:
+    def give_back(self, own: Reservation) -> None:
         """Forget a key whose request failed; one whose request made something all the same, though
-        the commit was reported as failed, stays."""
+        the commit was reported as failed, stays, and so does one that another request has taken
+        since this one was given up."""
         with self._database.transaction() as session:
-            row = session.get(IdempotencyRow, (principal.name, key), with_for_update=True)
-            if row is not None and row.response is None:
+            row = session.get(IdempotencyRow, (own.principal, own.key), with_for_update=True)
+            if row is not None and row.response is None and row.created_at == own.since:
                 session.delete(row)
 
     def purge(self, session: Session, moment: datetime) -> None:
@@ -79,20 +89,22 @@ class IdempotentRequests:
         age = abs(self._database.time(session) - row.created_at)
         return row.response is None and age > STALE_REQUEST
 
-    def _reserve(self, session: Session, principal: str, key: str, digest: str) -> None:
+    def _reserve(self, session: Session, principal: str, key: str, digest: str) -> Reservation:
+        since = self._database.time(session)
         session.add(
             IdempotencyRow(
                 principal=principal,
                 key=key,
                 request_sha256=digest,
                 response=None,
-                created_at=self._database.time(session),
+                created_at=since,
             )
         )
         try:
             session.flush()
         except IntegrityError as error:
             raise RequestInProgress from error
+        return Reservation(principal, key, since)
 
 
 def _made(row: IdempotencyRow) -> str:

@@ -16,11 +16,19 @@ from sqlalchemy.orm import Session
 from app.access.accounts import refuse_taken
 from app.access.keys import sha256
 from app.access.principals import ROLES, check_name, check_scope
-from app.access.sessions import Sessions, SignIn
+from app.access.sessions import Sessions, SignIn, end_sign_ins
 from app.access.tables import OidcAttemptRow, PrincipalRow
 from app.addresses import is_safe
 from app.db import Database
-from app.errors import DependencyFailed, Forbidden, Invalid, NotFound, OidcRefused, SettingsInvalid
+from app.errors import (
+    Conflict,
+    DependencyFailed,
+    Forbidden,
+    Invalid,
+    NotFound,
+    OidcRefused,
+    SettingsInvalid,
+)
 from app.records.audit import append_audit
 from app.settings import Settings
 
@@ -106,7 +114,7 @@ class OidcSignIn:
         claims = self._claims(attempt, code, redirect)
         try:
             row = self._admitted(claims)
-        except IntegrityError:  # their account, or one of that name, was made at the same moment
+        except (IntegrityError, Conflict):  # perhaps theirs, or one of that name, was made just now
             row = self._admitted(claims)
         return self._sessions.start(row, row.password_hash)
 
@@ -178,28 +186,45 @@ class OidcSignIn:
         return jwt.decode(token, self._provider(anew=True).keys, algorithms=list(ALGORITHMS))
 
     def _rights(self, claims: Mapping[str, Any]) -> tuple[list[str], list[str] | None]:
-        """Roles and scope of somebody in these groups; raises ``Forbidden`` without a role."""
+        """Roles and scope of somebody in these groups."""
         told = claims.get(self._settings.oidc_groups_claim) or []
         groups = [told] if isinstance(told, str) else told if isinstance(told, list) else []
         roles = _mapped(self._settings.oidc_roles, groups)
-        if not roles:
-            raise Forbidden("None of your groups may use this service.")
         collections = self._settings.oidc_collections
         return roles, _mapped(collections, groups) if collections else None
 
     def _admitted(self, claims: Mapping[str, Any]) -> PrincipalRow:
         """The account of the person, with what their groups say."""
         roles, scope = self._rights(claims)
+        if not roles:
+            self._shut_out(claims, scope)
+            raise Forbidden("None of your groups may use this service.")
         with self._database.transaction() as session:
             row = self._account(session, claims)
             _change(session, row, roles, scope)
         return row
 
+    def _shut_out(self, claims: Mapping[str, Any], scope: list[str] | None) -> None:
+        """Take roles and sign-ins from the account of a person whose groups give no role any more.
+        API keys of theirs stay, and can do nothing until groups give one again."""
+        with self._database.transaction() as session:
+            row = self._known_account(session, claims)
+            if row is None or not row.roles:
+                return
+            _change(session, row, [], scope)
+            end_sign_ins(session, row.name, "oidc")
+
+    def _known_account(self, session: Session, claims: Mapping[str, Any]) -> PrincipalRow | None:
+        """The account that the person has, locked."""
+        query = select(PrincipalRow).where(PrincipalRow.oidc_subject == self._subject(claims))
+        return session.scalar(query.with_for_update())
+
+    def _subject(self, claims: Mapping[str, Any]) -> str:
+        return sha256(f"{self._settings.oidc_issuer}\n{claims['sub']}")
+
     def _account(self, session: Session, claims: Mapping[str, Any]) -> PrincipalRow:
         """The account of the person, a new one at their first sign-in."""
-        subject = sha256(f"{self._settings.oidc_issuer}\n{claims['sub']}")
-        query = select(PrincipalRow).where(PrincipalRow.oidc_subject == subject)
-        row = session.scalar(query.with_for_update())
+        row = self._known_account(session, claims)
         if row is not None:
             if row.disabled_at is not None:
                 raise Forbidden("This account is disabled.")
@@ -214,7 +239,10 @@ class OidcSignIn:
             ) from error
         refuse_taken(session, str(name))  # who has it here need not be who has it there
         row = PrincipalRow(
-            name=str(name), roles=[], created_at=self._database.time(session), oidc_subject=subject
+            name=str(name),
+            roles=[],
+            created_at=self._database.time(session),
+            oidc_subject=self._subject(claims),
         )
         session.add(row)
         return row

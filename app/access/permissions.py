@@ -23,7 +23,7 @@ class Reach(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """The role that an action needs (None: any), and its reach."""
+    """The role that an action needs (None: any of them), and its reach."""
 
     role: str | None
     reach: Reach
@@ -98,6 +98,8 @@ def authorise(
     rule = RULES[action]
     if rule.role is not None:
         principal.require(rule.role)
+    elif not principal.roles:
+        raise Forbidden("Your account has no role any more.")
     if rule.reach is Reach.SERVICE and principal.scope is not None:
         raise Forbidden("This concerns the whole service, and your account has a scope.")
     if not all(principal.may_read(name) for name in collections):

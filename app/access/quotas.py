@@ -64,13 +64,13 @@ class Quotas:
     def charge_visit(self, address: str) -> None:
         """Count one visit that begins on another site."""
         self._mind_the_clock()
-        self._charge_here("visits from here", VISITS_OF_AN_ADDRESS, "visit", _network(address))
+        self._charge("visits from here", VISITS_OF_AN_ADDRESS, "visit", _network(address))
 
     def charge_widget(self, key_id: str, per_minute: int) -> None:
         """Count one question of any visitor of a widget's key."""
         self._mind_the_clock()
         limit = RateLimitItemPerMinute(per_minute)
-        self._charge_here("questions on this site", limit, "widget", key_id)
+        self._charge("questions on this site", limit, "widget", key_id)
 
     def charge_sign_in(self, name: str, address: str) -> None:
         """Count one try to sign in, before the password is looked at."""

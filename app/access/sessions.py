@@ -95,14 +95,7 @@ class Sessions:
         """End every sign-in of a principal; returns how many. Raises ``NotFound``."""
         with self._database.transaction() as session:
             _require(session, name)
-            ended = session.scalars(
-                delete(SessionRow)
-                .where(SessionRow.principal == name)
-                .returning(SessionRow.token_sha256)
-            ).all()
-            event = {"name": name, "sessions": len(ended), "by": by}
-            append_audit(session, "sessions_ended", event)
-        return len(ended)
+            return end_sign_ins(session, name, by)
 
     def purge(self, session: Session, moment: datetime) -> None:
         """Delete the sessions that had ended at ``moment``, in a transaction that is open."""
@@ -140,6 +133,14 @@ class Sessions:
             )
         principal = principal_of(owner, sha256(token))
         return SignIn(principal, csrf, started + self._length, token)
+
+
+def end_sign_ins(session: Session, name: str, by: str) -> int:
+    """End every sign-in of a principal in a transaction that is open; returns how many."""
+    own = delete(SessionRow).where(SessionRow.principal == name)
+    ended = len(session.scalars(own.returning(SessionRow.token_sha256)).all())
+    append_audit(session, "sessions_ended", {"name": name, "sessions": ended, "by": by})
+    return ended
 
 
 def in_force(moment: datetime) -> ColumnElement[bool]:

@@ -638,20 +638,26 @@ def _own_record(session: Session, principal: Principal, answer_id: str) -> Recor
 
 
 def _checked(ask: Ask, max_chars: int) -> Ask:
-    """The question, stripped; raises when it is empty, too long or not text."""
-    question = ask.question.strip()
-    if len(question) > max_chars:
-        raise TooLarge(f"A question has at most {max_chars} characters.")
-    if any(unicodedata.category(c) in ("Cc", "Cs", "Co") and c not in "\n\t\r" for c in question):
-        raise QuestionNotText
-    if not any(c.isalnum() for c in question):
-        raise QuestionEmpty
+    """With the question stripped; raises where something of it cannot be asked."""
+    question = checked_question(ask.question, max_chars)
     if ask.answer_schema is not None:
         try:
             check_caller_schema(ask.answer_schema)
         except SchemaInvalid as error:
             raise SchemaRefused(str(error)) from error
     return replace(ask, question=question)
+
+
+def checked_question(text: str, max_chars: int) -> str:
+    """The question, stripped; raises when it is empty, too long or not text."""
+    question = text.strip()
+    if len(question) > max_chars:
+        raise TooLarge(f"A question has at most {max_chars} characters.")
+    if any(unicodedata.category(c) in ("Cc", "Cs", "Co") and c not in "\n\t\r" for c in question):
+        raise QuestionNotText
+    if not any(c.isalnum() for c in question):
+        raise QuestionEmpty
+    return question
 
 
 def other_language_message(language: str) -> str:

@@ -13,6 +13,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.permissions import authorise
 from app.access.principals import Principal
+from app.answering.answerer import checked_question
 from app.answering.sections import SectionsView
 from app.answering.stages import Ask
 from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
@@ -277,13 +278,14 @@ async def search(
     """The passages that a draft would be written from, best first. Counts as one question."""
 
     def run(deadline: Deadline) -> list[HitView]:
+        question = checked_question(body.question, services.settings.max_question_chars)
         readable = principal.readable(services.corpus.documents.collections())
         wanted = readable if body.collections is None else body.collections
         for name in wanted:
             if name not in readable:
                 raise NotFound(f"There is no collection {name[:80]!r}, or it is not yours to see.")
         services.access.charge_question(principal)
-        found = services.retriever.retrieve(body.question, wanted, body.limit, deadline)
+        found = services.retriever.retrieve(question, wanted, body.limit, deadline)
         return list(shown_hits(services, found.hits))
 
     return HitsView(passages=await while_connected(request, permit.run(run)))

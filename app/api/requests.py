@@ -350,9 +350,9 @@ def once(
     if key is None:
         return run()
     # As ASCII, because a body may hold lone surrogates, which cannot be hashed as they are.
-    before = access.requests.begin(principal, key, json.dumps(body, sort_keys=True))
-    if before is not None:
-        return again(before)
+    begun = access.requests.begin(principal, key, json.dumps(body, sort_keys=True))
+    if isinstance(begun, str):
+        return again(begun)
     done = False
     try:
         with noting(partial(access.requests.finish, principal, key)):
@@ -361,7 +361,7 @@ def once(
         return response
     finally:
         if not done:
-            access.requests.give_back(principal, key)
+            access.requests.give_back(begun)
 
 
 def page_limit(limit: int, most: int) -> int:

@@ -27,7 +27,8 @@ class Mail:
         """Raises ``DependencyFailed`` where the server did not take it."""
         try:
             with self._connected() as server:
-                server.send_message(self._message(notice, to))
+                # In the header's own reading, a part of an address may stand for another one.
+                server.send_message(self._message(notice, to), to_addrs=[to])
         except (smtplib.SMTPException, OSError, UnicodeError) as error:  # no ASCII, or no name
             raise DependencyFailed(
                 f"The mail server did not take it ({type(error).__name__})."

@@ -128,7 +128,7 @@ class AnswerPlaces:
 
     def _refuse(self) -> None:
         if self._closed:
-            raise NotReady("The service is shutting down.")
+            raise _closing()
         expected = self._pace.expected(self._taken)
         if self._taken >= self._most or expected > HEADROOM * self._deadline_s:
             raise _overloaded(expected)
@@ -142,7 +142,11 @@ class AnswerPlaces:
     async def run(self, permit: Permit, work: Callable[[Deadline], Result]) -> Result:
         """As ``Permit.run``."""
         deadline = permit.deadline
-        job = self._threads.submit(in_context(self._work), work, deadline)
+        try:
+            job = self._threads.submit(in_context(self._work), work, deadline)
+        except RuntimeError:  # they were closed since the permit was given
+            permit.end()
+            raise _closing() from None
         # A job that never began ends here too; one that began keeps its place until it is over.
         job.add_done_callback(lambda _job: permit.end())
         try:
@@ -164,6 +168,8 @@ class AnswerPlaces:
         # Whoever waits for it may be gone, and nobody else would look at its error.
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait([waiting], timeout=deadline.remaining())
+        if job.cancelled():  # by ``close``: it was never begun
+            raise _closing()
         if not done or deadline.passed:
             raise TimeoutError
         return waiting.result()
@@ -175,6 +181,10 @@ class AnswerPlaces:
         with self._lock:
             self._pace.note(self._taken, time.monotonic(), answered=True)
         return result
+
+
+def _closing() -> NotReady:
+    return NotReady("The service is shutting down.")
 
 
 def _overloaded(expected: float) -> Overloaded:

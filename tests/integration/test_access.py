@@ -3,15 +3,19 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
-from app.access.accounts import Accounts
+from app.access import accounts
+from app.access.accounts import Accounts, refuse_taken
+from app.access.idempotency import Reservation
 from app.access.known_places import KnownPlaces, forget_places
 from app.access.principals import Principal
 from app.access.quotas import Quotas
@@ -46,6 +50,7 @@ from app.records.tables import AuditRow
 from cli.serve import first_password
 from cli.workers import share_of
 from tests.conftest import STRONG
+from tests.site import on_postgresql
 from tests.trails import settings_for
 
 ANN = Principal("ann", frozenset({"asker"}))
@@ -274,6 +279,22 @@ def test_sign_ins_are_limited_over_all_processes(
     assert sum(tries) == 10
 
 
+def test_visits_and_what_visitors_ask_are_limited_over_all_processes(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute_of(monkeypatch, database, datetime(2026, 11, 24, 12))
+    processes = [Quotas(1, SharedCounts(database)) for _ in range(2)]
+
+    def passed(charge: Callable[[Quotas], None]) -> int:
+        return sum(charged(processes[number % 2], charge) for number in range(60))
+
+    # Each of the two may keep what it took and did not use.
+    assert 26 <= passed(lambda quotas: quotas.charge_visit("192.0.2.1")) <= 30
+    assert 16 <= passed(lambda quotas: quotas.charge_widget("k1", 20)) <= 20
+    assert charged(processes[0], lambda quotas: quotas.charge_visit("192.0.2.2"))
+    assert charged(processes[0], lambda quotas: quotas.charge_widget("k2", 20))
+
+
 def test_wrong_passwords_of_a_name_are_counted_over_all_processes(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,11 +400,23 @@ def test_where_quotas_are_counted(database: Database, database_url: str, tmp_pat
 
 
 def hit(quotas: Quotas, name: str) -> bool:
+    asker = Principal(name, frozenset({"asker"}))
+    return charged(quotas, lambda its: its.charge_question(asker))
+
+
+def charged(quotas: Quotas, charge: Callable[[Quotas], None]) -> bool:
     try:
-        quotas.charge_question(Principal(name, frozenset({"asker"})))
+        charge(quotas)
     except QuotaExceeded:
         return False
     return True
+
+
+def reserved(access: Access, key: str) -> Reservation:
+    """A key that nobody has."""
+    reservation = access.requests.begin(ANN, key, "one")
+    assert isinstance(reservation, Reservation)
+    return reservation
 
 
 def finish(access: Access, database: Database, key: str, made: str) -> None:
@@ -392,14 +425,15 @@ def finish(access: Access, database: Database, key: str, made: str) -> None:
 
 
 def test_an_idempotency_key_runs_once_and_replays(access: Access, database: Database) -> None:
-    assert access.requests.begin(ANN, "k", "one") is None
+    reserved(access, "k")
     with pytest.raises(RequestInProgress):
         access.requests.begin(ANN, "k", "one")
     finish(access, database, "k", "answer 42")
     assert access.requests.begin(ANN, "k", "one") == "answer 42"
     with pytest.raises(IdempotencyMismatch):
         access.requests.begin(ANN, "k", "two")
-    assert access.requests.begin(Principal("bob", frozenset()), "k", "two") is None
+    bob = Principal("bob", frozenset())
+    assert isinstance(access.requests.begin(bob, "k", "two"), Reservation)
     with pytest.raises(Invalid):
         access.requests.begin(ANN, "", "one")
 
@@ -413,20 +447,32 @@ def begun(database: Database, seconds: int) -> None:
 def test_a_failed_or_forgotten_request_gives_its_key_back(
     access: Access, database: Database
 ) -> None:
-    assert access.requests.begin(ANN, "k", "one") is None
-    access.requests.give_back(ANN, "k")
-    assert access.requests.begin(ANN, "k", "one") is None
+    access.requests.give_back(reserved(access, "k"))
+    reserved(access, "k")
     begun(database, 40)
     with pytest.raises(RequestInProgress):
         access.requests.begin(ANN, "k", "one")
     begun(database, 80)  # whoever was killed keeps nobody waiting for longer than a minute
-    assert access.requests.begin(ANN, "k", "one") is None
+    later = reserved(access, "k")
     finish(access, database, "k", "answer 42")
     # The request that was given up comes to its end all the same: it must make nothing.
     with pytest.raises(RequestInProgress):
         finish(access, database, "k", "answer 43")
-    access.requests.give_back(ANN, "k")
+    access.requests.give_back(later)
     assert access.requests.begin(ANN, "k", "one") == "answer 42"
+
+
+def test_a_request_that_was_given_up_takes_the_key_from_nobody(
+    access: Access, database: Database
+) -> None:
+    given_up = reserved(access, "k")
+    begun(database, 80)
+    reserved(access, "k")
+    access.requests.give_back(given_up)
+    with pytest.raises(RequestInProgress):
+        access.requests.begin(ANN, "k", "one")
+    finish(access, database, "k", "answer 43")
+    assert access.requests.begin(ANN, "k", "one") == "answer 43"
 
 
 def test_two_requests_with_one_key_run_once(access: Access) -> None:
@@ -446,6 +492,29 @@ def test_two_requests_with_one_key_run_once(access: Access) -> None:
 
 
 # Accounts
+
+
+@on_postgresql
+def test_of_two_names_that_look_the_same_one_is_made_at_one_moment(
+    access: Access, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Barrier(2)
+
+    def together(session: Session, name: str) -> None:
+        refuse_taken(session, name)
+        with suppress(BrokenBarrierError):  # whoever waits for the other's end does not come
+            both.wait(2)
+
+    def made(name: str) -> bool:
+        try:
+            access.accounts.create(name, ["asker"])
+        except Conflict:
+            return False
+        return True
+
+    monkeypatch.setattr(accounts, "refuse_taken", together)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(made, ["olivia", "Olivia"])) == [False, True]
 
 
 def test_disabling_ends_sign_ins_keys_and_streams_at_once(access: Access) -> None:

@@ -27,6 +27,7 @@ from app.api import reviews
 from app.api.requests import Credential
 from app.db import Database, now
 from app.errors import CredentialsExpired, DependencyFailed, SettingsInvalid
+from app.notices.contents import Notice
 from app.notices.mail import Mail
 from app.notices.sender import (
     MOST_TRIES,
@@ -294,6 +295,16 @@ def test_urgent_and_late_tasks_go_to_reviewers_by_mail(
     sender.run()
     subjects = [one["Subject"] for one in box.messages[4:]]
     assert subjects == ["A draft must be decided soon"] * 2  # of the one that still waits
+
+
+@on_sqlite
+@pytest.mark.parametrize("to", ["=?utf-8?q?eve=40evil.example=2C?=a@example.com", "a@example.com"])
+def test_a_mail_goes_to_the_address_as_it_is_written(
+    settings: Settings, box: Mailbox, to: str
+) -> None:
+    notice = Notice("e1", "task_opened", now(), {}, None, "")
+    Mail(with_mail(settings, box)).send(notice, to)
+    assert box.recipients == [to]
 
 
 @on_sqlite

@@ -3,8 +3,9 @@
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.access import oidc
@@ -21,6 +23,7 @@ from app.access.service import Access
 from app.db import Database
 from app.errors import CountersignError, SettingsInvalid
 from app.main import create_app
+from app.records.tables import AuditRow
 from app.settings import Settings
 from app.wiring import build_services
 from tests import oidc_provider
@@ -114,6 +117,43 @@ def test_groups_are_roles_and_reach_at_every_sign_in(app: TestClient, honest: Pr
     for name, status in (("olivia", 401), ("ann", 200)):
         reply = app.post("/v1/session", json={"username": name, "password": PASSWORD})
         assert reply.status_code == status
+
+
+def test_whom_the_provider_lets_in_no_more_loses_what_was_signed_in(
+    app: TestClient, honest: Provider
+) -> None:
+    access = app.app.state.services.access  # type: ignore[attr-defined]
+    honest.person |= {"sub": "s-8", "preferred_username": "oscar"}
+    signed_in(app)
+    token, key = app.cookies["countersign_session"], access.keys.create("oscar").key
+
+    def status(*, by_key: bool) -> int:
+        app.cookies.clear()
+        if by_key:
+            headers = {"Authorization": f"Bearer {key}"}
+            return app.get("/v1/answers", headers=headers).status_code
+        app.cookies.set("countersign_session", token)
+        return app.get("/v1/answers").status_code
+
+    assert (status(by_key=False), status(by_key=True)) == (200, 200)
+    honest.person["groups"] = ["unknown"]
+    for _ in range(2):
+        coded(finished(app, begun(app)), 403, "forbidden")
+    assert (status(by_key=False), status(by_key=True)) == (401, 403)
+    assert (access.accounts.one("oscar").roles, access.sessions.all("oscar")) == ([], [])
+    kinds = [kind for kind, event in links(app) if event.get("name") == "oscar"]
+    assert kinds == ["principal_created", "principal_changed", "sessions_ended"]
+    honest.person["groups"] = ["staff"]
+    signed_in(app)
+    assert (status(by_key=False), status(by_key=True)) == (401, 200)
+
+
+def links(app: TestClient) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and event of every link of the audit log, in order."""
+    database = app.app.state.services.database  # type: ignore[attr-defined]
+    with database.reading() as session:
+        rows = session.scalars(select(AuditRow).order_by(AuditRow.number))
+        return [(row.kind, row.event) for row in rows]
 
 
 def later(**changes: Any) -> Callable[[Claims], Claims]:
@@ -258,13 +298,12 @@ def test_who_signs_in_for_the_first_time_twice_at_once_has_one_account(
     told = {"oidc_issuer": "https://id.example", "oidc_client_id": "desk"}
     roles = {"oidc_roles": {"staff": ["asker"]}}
     access = Access(database, settings_for(database_url, tmp_path, **told, **roles))
-    both, seen = Barrier(2, timeout=20), list[str]()
+    both = Barrier(2, timeout=2)
 
     def together(session: Session, name: str) -> None:
-        refuse_taken(session, name)
-        if not seen:  # neither sees the other's account
+        with suppress(BrokenBarrierError):  # neither sees the other's account
             both.wait()
-            seen.append(name)
+        refuse_taken(session, name)
 
     monkeypatch.setattr(oidc, "refuse_taken", together)
     claims = {"sub": "1", "preferred_username": "olivia", "groups": ["staff"]}

@@ -214,6 +214,20 @@ def test_what_is_wrong_with_a_body_is_said_plainly(
     assert coded(site.call("ann", "POST", "/v1/ask", json=body), 422, "invalid")["message"] == says
 
 
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [
+        (" ", "question_empty"),
+        ("\u200b\u2060", "question_empty"),
+        ("?!", "question_empty"),
+        ("excess\x07", "question_not_text"),
+    ],
+)
+def test_a_search_is_refused_what_a_question_is(site: Site, question: str, code: str) -> None:
+    for path in ("/v1/ask", "/v1/search"):
+        coded(site.call("ann", "POST", path, json={"question": question}), 400, code)
+
+
 def test_what_is_wrong_with_an_address_is_said_plainly(site: Site) -> None:
     found = coded(site.call("ann", "GET", "/v1/answers?limit=x"), 422, "invalid")
     assert found["message"] == "limit: it must be a whole number"

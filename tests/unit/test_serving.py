@@ -180,6 +180,31 @@ def test_an_answer_that_comes_after_its_deadline_is_none() -> None:
     rooms.close()
 
 
+def test_whoever_has_a_place_when_the_places_close_is_told_so() -> None:
+    rooms, begun, over = places(1, 2), threading.Event(), threading.Event()
+
+    def work(_deadline: Deadline) -> bool:
+        begun.set()
+        return over.wait(60)
+
+    async def scene() -> None:
+        running = asyncio.create_task(rooms.enter().run(work))
+        await asyncio.to_thread(begun.wait, 60)
+        waiting = asyncio.create_task(rooms.enter().run(lambda _: None))
+        await asyncio.sleep(0)
+        entered = rooms.enter()
+        rooms.close()
+        with pytest.raises(NotReady):
+            await entered.run(lambda _: None)
+        with pytest.raises(NotReady):
+            await waiting
+        over.set()
+        assert await running
+        await told_by(lambda: not rooms.taken)
+
+    asyncio.run(scene())
+
+
 def test_an_error_gives_the_place_back() -> None:
     rooms = places(1, 0)
 

@@ -179,15 +179,14 @@ async def embeddings(
     if body.model != embedder.name and collections_of(body.model) is not None:
         raise NotFound("A collection has no embedder of its own.", param="model")
 
-    def run(deadline: Deadline) -> list[Vectors]:
+    def run(deadline: Deadline) -> tuple[list[Vectors], int]:
         services.access.charge_question(principal)
         vectors = [services.retriever.embed(text, deadline) for text in texts]
         if body.dimensions not in (None, len(vectors[0])):
             raise Invalid(f"dimensions: they are {len(vectors[0])}.", param="dimensions")
-        return vectors
+        return vectors, sum(map(services.embedded_tokens, texts))
 
-    vectors = await while_connected(request, permit.run(run))
-    spent = sum(map(services.embedded_tokens, texts))
+    vectors, spent = await while_connected(request, permit.run(run))
     return wire.EmbeddingsView(
         data=[
             wire.Embedding(index=index, embedding=_encoded(vector, body.encoding_format))
