@@ -33,6 +33,8 @@ MUTUAL = frozenset(
 """Stems of what both do to each other."""
 REACH, REACH_OF_TO = 4, 2
 """Words on each side of a direction that it may order; "to" is mostly no direction."""
+LEAST_PREDICATE, PREDICATE = 2, 4
+"""Words of what is asked of somebody that a sentence must hold, if there are as many."""
 SUBJECT_ENDS = 3
 """Words before the verb of a question that asks for its subject: "What old town surrounds"."""
 LONGEST, OFTEN = 2000, 4
@@ -79,6 +81,7 @@ class RolesCheck:
             Finding(self.name, Outcome.FAIL, f"Turned around: {why}.", "", sentence.text)
             for sentence in case.draft.sentences
             if (why := turned_around(case.question, sentence.text))
+            or (why := somebody_else(case.question, sentence.text, case.draft.short or ""))
         ]
         return found or [Finding(self.name, Outcome.PASS, "Nothing is turned around.")]
 
@@ -87,6 +90,21 @@ def turned_around(question: str, sentence: str) -> str:
     """What ``sentence`` says the other way round than ``question``, in a few words, or ""."""
     asked, said = _Text(question), _Text(sentence)
     return next(_swaps(asked, said), "") or next(_opposites(asked, said), "")
+
+
+_WHO = re.compile(r"\W*who (is|was|are|were) (.+)")
+
+
+def somebody_else(question: str, sentence: str, short: str) -> str:
+    """The words that say of a pronoun what was asked, where the answer stands after them: "She was
+    the first warden; Tom Reed built the hut" does not say who she was."""
+    asked, said = _WHO.match(folded(question)), folded(sentence)
+    words = re.findall(r"\w+", asked[2])[:PREDICATE] if asked else []
+    if asked is None or len(words) < LEAST_PREDICATE or not short:
+        return ""
+    rest = r"\W+".join(map(re.escape, words))
+    found = re.search(rf"\b(?:he|she|they) {asked[1]} {rest}\b", said)
+    return found[0] if found and said.rfind(folded(short)) > found.start() else ""
 
 
 @dataclass(frozen=True)
