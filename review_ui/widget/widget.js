@@ -4,6 +4,7 @@
 import { answerBody, copyText, isFinal, spokenForm } from "../chat/answer.js";
 import { messageOf } from "../shared/api.js";
 import { copyButton } from "../shared/clipboard.js";
+import "../shared/composing.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { tell } from "../shared/forms.js";
@@ -39,7 +40,7 @@ async function main() {
   });
   field().addEventListener("input", () => note(""));
   field().addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     byId("composer", HTMLFormElement).requestSubmit();
   });

@@ -92,3 +92,32 @@ def test_who_said_why_stands_at_what_they_said(page: Page, tiny: Served) -> None
     answer.get_by_test_id("feedback-reason").press("Enter")
     expect(answer).to_contain_text("“Too short”")
     expect(answer.get_by_test_id("not-useful")).to_be_focused()
+
+
+WITHIN_A_WORD = """(field, key) => {
+  const said = { key, keyCode: 229, bubbles: true, cancelable: true };
+  field.dispatchEvent(new KeyboardEvent("keydown", said));
+}"""
+"""As Safari sends the key that has ended a composition."""
+
+
+def test_the_key_that_ends_a_composed_word_does_nothing_else(page: Page, tiny: Served) -> None:
+    tiny.site.ask(HELD, "ann")
+    made = tiny.site.services.access.widgets.create("ann", ["https://shop.example"])
+    sign_in_as_eve(page, tiny)
+    for path in ("/", f"/widget?key={made.key}"):
+        page.goto(f"{tiny.address}{path}")
+        expect(page.get_by_test_id("send")).to_be_enabled()
+        question = page.get_by_test_id("question")
+        question.fill("保険は")
+        question.evaluate(WITHIN_A_WORD, "Enter")
+        expect(question).to_have_value("保険は")
+        question.press("Enter")
+        expect(question).to_have_value("")
+    page.goto(f"{tiny.address}/review")
+    open_task(page, HELD)
+    page.get_by_test_id("claim").click()
+    page.get_by_test_id("edit").click()
+    field = page.get_by_test_id("edit-text")
+    field.evaluate(WITHIN_A_WORD, "Escape")
+    expect(field).to_be_visible()
