@@ -52,6 +52,8 @@ let previous = null;
  * @type {string | null}
  */
 let conversation = null;
+/** Whether it is known what the next question follows: the answers of the conversation are there. */
+let isLoaded = true;
 let me = "";
 
 const context = {
@@ -153,9 +155,14 @@ async function openNamed() {
   running?.abort();
   fill(byId("history"));
   begin(wanted, null);
+  isLoaded = wanted === null;
   byId("older").hidden = true;
-  if (wanted !== null) await loadTurns(wanted);
-  byId("history").setAttribute("aria-busy", "false");
+  if (wanted !== null) byId("empty").hidden = true;
+  try {
+    if (wanted !== null) await loadTurns(wanted);
+  } finally {
+    byId("history").setAttribute("aria-busy", "false");
+  }
   showEmpty();
   opened(context);
   scrollToEnd("instant");
@@ -176,12 +183,28 @@ async function loadTurns(wanted) {
     if (wanted !== conversation || first !== firstShown()) return;
     byId("history").prepend(...found.answers.map(settled));
     byId("older").hidden = !found.more;
-    if (!first) begin(wanted, found.answers.at(-1)?.answer_id ?? null);
+    if (first) return;
+    begin(wanted, found.answers.at(-1)?.answer_id ?? null);
+    isLoaded = true;
   } catch (error) {
+    if (wanted !== conversation) return; // left meanwhile
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
     history.replaceState(null, "", location.pathname); // deleted, or somebody else's
     begin(null, null);
+    isLoaded = true;
   }
+}
+
+/**
+ * What a question follows in the open conversation; one that could not be loaded is loaded first, or
+ * the question would begin another one.
+ */
+async function lastAnswer() {
+  if (!isLoaded && conversation !== null) {
+    await loadTurns(conversation);
+    fill(byId("page-error"));
+  }
+  return previous;
 }
 
 /** The oldest answer that is shown. */
@@ -250,9 +273,9 @@ function choose({ target }) {
 /**
  * Asks; what stands in the field stays.
  * @param {string} question
- * @param {string | null} follows the answer that the question follows
+ * @param {string} [follows] the answer that the question follows, if it is not the last one
  */
-function put(question, follows = previous) {
+function put(question, follows) {
   if (running) return note(ONE_AT_A_TIME);
   note("");
   const exchange = new Exchange(question, new Date().toISOString());
@@ -296,7 +319,8 @@ function follow(answer) {
 }
 
 /**
- * Runs a question; a repetition passes the same `asked`, so that it is never asked twice.
+ * Runs a question; a repetition passes the same `asked`, so that it is never asked twice. What it
+ * follows is found out once.
  * @param {Exchange} exchange
  * @param {Asked} asked
  */
@@ -313,6 +337,7 @@ async function run(exchange, asked) {
       keepInView(exchange, () => exchange.arrive(sentence)),
   };
   try {
+    if (asked.previous === undefined) asked.previous = await lastAnswer();
     const answer = await ask(asked, listener, controller.signal);
     if (exchange.node.isConnected) follow(answer);
     keepInView(exchange, () => exchange.settle(answer));

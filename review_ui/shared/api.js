@@ -8,7 +8,7 @@ import { readEvents } from "./sse.js";
 /** @import { AnswerView, ArrivingSentence, ErrorView, SessionView } from "./wire.d.ts" */
 /** @typedef {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} Options */
 /** @typedef {{onStage: (stage: string) => void, onSentence: (said: ArrivingSentence) => void}} Listener */
-/** @typedef {{question: string, collections: string[], previous: string | null, key: string}} Asked */
+/** @typedef {{question: string, collections: string[], previous?: string | null, key: string}} Asked */
 
 const IN_PROGRESS_PATIENCE_MS = 60_000;
 
