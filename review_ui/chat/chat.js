@@ -10,7 +10,7 @@ import {
   request,
   requireSession,
 } from "../shared/api.js";
-import { announce, byId, el, fill, setText } from "../shared/dom.js";
+import { announce, byId, el, fill, setText, showingMore } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
@@ -105,7 +105,9 @@ function mountComposer() {
   byId("new-conversation").addEventListener("click", newConversation);
   byId("history").addEventListener("click", choose);
   byId("older").addEventListener("click", () => {
-    if (conversation !== null) loadTurns(conversation).catch(showPageError);
+    const wanted = conversation;
+    if (wanted === null) return;
+    showingMore(byId("older"), byId("history"), () => loadTurns(wanted), 0).catch(showPageError);
   });
   field.disabled = byId("send", HTMLButtonElement).disabled = false;
   field.focus();

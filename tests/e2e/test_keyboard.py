@@ -121,3 +121,25 @@ def test_the_key_that_ends_a_composed_word_does_nothing_else(page: Page, tiny: S
     field = page.get_by_test_id("edit-text")
     field.evaluate(WITHIN_A_WORD, "Escape")
     expect(field).to_be_visible()
+
+
+def test_who_shows_the_last_older_ones_goes_on_at_the_first_of_them(
+    page: Page, tiny: Served
+) -> None:
+    conversation = last = tiny.site.ask("Hello", "eve")["answer_id"]
+    for _ in range(20):
+        last = tiny.site.ask("Hello", "eve", previous_answer_id=last)["answer_id"]
+    for _ in range(30):
+        tiny.site.ask("Hello", "eve")
+    sign_in_as_eve(page, tiny, f"/#{conversation}")
+    answers, conversations = page.get_by_test_id("answer"), page.get_by_test_id("conversation")
+    expect(answers).to_have_count(20)
+    page.get_by_test_id("older").press("Enter")
+    expect(page.get_by_test_id("older")).to_be_hidden()
+    assert page.evaluate("document.querySelector('#history > li').contains(document.activeElement)")
+    expect(conversations).to_have_count(30)
+    while page.get_by_test_id("more-conversations").is_visible():
+        before = conversations.count()
+        page.get_by_test_id("more-conversations").press("Enter")
+        expect(conversations.nth(before)).to_be_attached()
+    expect(conversations.nth(before)).to_be_focused()
