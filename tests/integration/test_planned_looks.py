@@ -16,13 +16,13 @@ from app.errors import Invalid
 from app.gate import planned_looks
 from app.gate.carry import carry_labels
 from app.gate.certify import Certifier
-from app.gate.labels import Label, labels_of
+from app.gate.labels import labels_of
 from app.gate.plan import plan_labels
 from app.gate.planned_looks import plan_look, planned_look
 from app.gate.tables import LabelRow, PlannedLookRow
 from app.records import audit
 from guardrails.gate.certificate import Certificate
-from guardrails.gate.certify import NotCertifiable
+from guardrails.gate.certify import Label, NotCertifiable
 from guardrails.gate.planned import Plan
 from tests.integration.test_answering import Desk
 from tests.integration.test_gate_service import MAIN, House, label, risk_model
