@@ -11,7 +11,7 @@ from app.gate.labels import ANY_DAY, labels_of
 from app.gate.reviewer_error import gold_result, second_result
 from app.gate.strata import Stratum
 from app.gate.tables import PlannedLookRow
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 from guardrails.contract import canonical_sha256
 from guardrails.gate.betting import upper_limit_anytime
 from guardrails.gate.binomial import GateInvalid
@@ -36,6 +36,7 @@ def plan_look(
     Raises ``Invalid`` when there are labels or a plan already, or so few labels could never pass.
     """
     with database.transaction() as session:
+        lock_head(session)  # no other plan, and no first label, comes between these looks and it
         if planned_look(session, stratum, lineage) is not None:
             raise Invalid(PLANNED)
         if labels_of(session, stratum, lineage, ANY_DAY):

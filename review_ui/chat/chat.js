@@ -10,7 +10,7 @@ import {
   request,
   requireSession,
 } from "../shared/api.js";
-import { announce, byId, el, fill, setText } from "../shared/dom.js";
+import { announce, byId, el, fill, setText, showingMore } from "../shared/dom.js";
 import { listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
@@ -52,6 +52,8 @@ let previous = null;
  * @type {string | null}
  */
 let conversation = null;
+/** Whether it is known what the next question follows: the answers of the conversation are there. */
+let isLoaded = true;
 let me = "";
 
 const context = {
@@ -90,7 +92,7 @@ function mountComposer() {
     note("");
   });
   field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     submit();
   });
@@ -103,7 +105,9 @@ function mountComposer() {
   byId("new-conversation").addEventListener("click", newConversation);
   byId("history").addEventListener("click", choose);
   byId("older").addEventListener("click", () => {
-    if (conversation !== null) loadTurns(conversation).catch(showPageError);
+    const wanted = conversation;
+    if (wanted === null) return;
+    showingMore(byId("older"), byId("history"), () => loadTurns(wanted), 0).catch(showPageError);
   });
   field.disabled = byId("send", HTMLButtonElement).disabled = false;
   field.focus();
@@ -153,9 +157,14 @@ async function openNamed() {
   running?.abort();
   fill(byId("history"));
   begin(wanted, null);
+  isLoaded = wanted === null;
   byId("older").hidden = true;
-  if (wanted !== null) await loadTurns(wanted);
-  byId("history").setAttribute("aria-busy", "false");
+  if (wanted !== null) byId("empty").hidden = true;
+  try {
+    if (wanted !== null) await loadTurns(wanted);
+  } finally {
+    byId("history").setAttribute("aria-busy", "false");
+  }
   showEmpty();
   opened(context);
   scrollToEnd("instant");
@@ -176,12 +185,28 @@ async function loadTurns(wanted) {
     if (wanted !== conversation || first !== firstShown()) return;
     byId("history").prepend(...found.answers.map(settled));
     byId("older").hidden = !found.more;
-    if (!first) begin(wanted, found.answers.at(-1)?.answer_id ?? null);
+    if (first) return;
+    begin(wanted, found.answers.at(-1)?.answer_id ?? null);
+    isLoaded = true;
   } catch (error) {
+    if (wanted !== conversation) return; // left meanwhile
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
     history.replaceState(null, "", location.pathname); // deleted, or somebody else's
     begin(null, null);
+    isLoaded = true;
   }
+}
+
+/**
+ * What a question follows in the open conversation; one that could not be loaded is loaded first, or
+ * the question would begin another one.
+ */
+async function lastAnswer() {
+  if (!isLoaded && conversation !== null) {
+    await loadTurns(conversation);
+    fill(byId("page-error"));
+  }
+  return previous;
 }
 
 /** The oldest answer that is shown. */
@@ -250,9 +275,9 @@ function choose({ target }) {
 /**
  * Asks; what stands in the field stays.
  * @param {string} question
- * @param {string | null} follows the answer that the question follows
+ * @param {string} [follows] the answer that the question follows, if it is not the last one
  */
-function put(question, follows = previous) {
+function put(question, follows) {
   if (running) return note(ONE_AT_A_TIME);
   note("");
   const exchange = new Exchange(question, new Date().toISOString());
@@ -296,7 +321,8 @@ function follow(answer) {
 }
 
 /**
- * Runs a question; a repetition passes the same `asked`, so that it is never asked twice.
+ * Runs a question; a repetition passes the same `asked`, so that it is never asked twice. What it
+ * follows is found out once.
  * @param {Exchange} exchange
  * @param {Asked} asked
  */
@@ -313,6 +339,7 @@ async function run(exchange, asked) {
       keepInView(exchange, () => exchange.arrive(sentence)),
   };
   try {
+    if (asked.previous === undefined) asked.previous = await lastAnswer();
     const answer = await ask(asked, listener, controller.signal);
     if (exchange.node.isConnected) follow(answer);
     keepInView(exchange, () => exchange.settle(answer));

@@ -2,7 +2,7 @@
 // The list of conversations: find, open, name, export and delete one.
 
 import { request } from "../shared/api.js";
-import { announce, byId, el, fill, refill } from "../shared/dom.js";
+import { announce, byId, el, fill, refill, showingMore } from "../shared/dom.js";
 import { age } from "../shared/format.js";
 import { attempt, confirming } from "../shared/forms.js";
 import { TOUCHED } from "../shared/touch.js";
@@ -37,7 +37,9 @@ export function mountConversations(context) {
     clearTimeout(timer);
     timer = window.setTimeout(() => loadConversations(context), TYPING_MS);
   });
-  byId("more-conversations").addEventListener("click", () => loadConversations(context, true));
+  const more = byId("more-conversations");
+  const load = () => loadConversations(context, true);
+  more.addEventListener("click", () => showingMore(more, byId("conversations"), load));
   byId("sidebar-open").addEventListener("click", () => toggle(true));
   byId("sidebar-close").addEventListener("click", () => toggle(false));
   byId("sidebar").addEventListener("keydown", (event) => event.key === "Escape" && toggle(false));

@@ -3,7 +3,7 @@
 
 import { request, upload } from "../shared/api.js";
 import { documentBlocks, partsOf } from "../shared/document.js";
-import { el, fill } from "../shared/dom.js";
+import { el, fill, showingMore } from "../shared/dom.js";
 import { plural } from "../shared/format.js";
 import { attempt, confirming, field, sender, tell } from "../shared/forms.js";
 import { factsOf, nameOf, replaceHint, stateOf, uploadWords } from "./words.js";
@@ -197,7 +197,7 @@ async function textBlock(shown) {
     if (!passages.length) fill(text, el("p", { class: "muted" }, "There is no text yet."));
   };
   const told = el("div", { class: "told" });
-  more.addEventListener("click", () => attempt(told, load, more));
+  more.addEventListener("click", () => showingMore(more, text, () => attempt(told, load, more)));
   await load();
   const title = `Text (${plural(shown.passages, "passage")})`;
   return el("section", { class: "block" }, el("h3", {}, title), text, more, told);

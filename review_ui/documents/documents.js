@@ -2,7 +2,7 @@
 // The documents page: the list with its filters, and what the address names beside it.
 
 import { request, requireSession } from "../shared/api.js";
-import { byId, el, fill } from "../shared/dom.js";
+import { byId, el, fill, showingMore } from "../shared/dom.js";
 import { namedIn, plural } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addingView } from "./adding.js";
@@ -71,7 +71,9 @@ function mountFilters() {
     clearTimeout(timer);
     timer = window.setTimeout(again, TYPING_MS);
   });
-  byId("older").addEventListener("click", () => load(documents.length).catch(showPageError));
+  const older = byId("older");
+  const more = () => load(documents.length).catch(showPageError);
+  older.addEventListener("click", () => showingMore(older, byId("documents"), more));
 }
 
 /** Files may be dropped anywhere on the page. */

@@ -2,7 +2,7 @@
 // Ingestion jobs: what was given at once, how far it is, and why some of it failed.
 
 import { request } from "../shared/api.js";
-import { announce, el, fill, setText } from "../shared/dom.js";
+import { announce, el, fill, setText, showingMore } from "../shared/dom.js";
 import { moment } from "../shared/format.js";
 import { attempt, choices, confirming, field, tell } from "../shared/forms.js";
 import { follower, jobPath } from "./following.js";
@@ -55,7 +55,7 @@ export async function jobsView() {
   };
   more.addEventListener("click", () => {
     wanted = Math.min(100, wanted + PAGE);
-    attempt(told, load, more);
+    showingMore(more, list, () => attempt(told, load, more));
   });
   await load();
   const timer = setInterval(() => document.hidden || load().catch(() => {}), NEW_MS);
@@ -222,7 +222,7 @@ function fileList(job) {
   select.addEventListener("change", () => attempt(told, load));
   more.addEventListener("click", () => {
     wanted += FILES;
-    attempt(told, load, more);
+    showingMore(more, list, () => attempt(told, load, more));
   });
   const node = el("section", { class: "block" }, field("Files", select), told, list, more);
   return { node, load };

@@ -2,7 +2,7 @@
 // Works on the tasks: moves the state by what the reviewer and the service do, and draws it.
 
 import { ApiError, isLeaving, messageOf, request } from "../shared/api.js";
-import { announce, byId, el, fill, painted } from "../shared/dom.js";
+import { announce, byId, el, fill, painted, showingMore } from "../shared/dom.js";
 import { undoButton } from "../shared/forms.js";
 import { showPageError } from "../shared/header.js";
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
@@ -92,7 +92,9 @@ function mountControls() {
     refresh().catch(showPageError);
   });
   byId("back").addEventListener("click", () => choose(null));
-  byId("more-tasks").addEventListener("click", () => showMore().catch(showPageError));
+  byId("more-tasks").addEventListener("click", () =>
+    showingMore(byId("more-tasks"), byId("tasks"), showMore).catch(showPageError),
+  );
   mountPractice();
   for (const control of byId("panes").querySelectorAll(":disabled")) {
     control.removeAttribute("disabled");

@@ -8,7 +8,7 @@ import { readEvents } from "./sse.js";
 /** @import { AnswerView, ArrivingSentence, ErrorView, SessionView } from "./wire.d.ts" */
 /** @typedef {{body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} Options */
 /** @typedef {{onStage: (stage: string) => void, onSentence: (said: ArrivingSentence) => void}} Listener */
-/** @typedef {{question: string, collections: string[], previous: string | null, key: string}} Asked */
+/** @typedef {{question: string, collections: string[], previous?: string | null, key: string}} Asked */
 
 const IN_PROGRESS_PATIENCE_MS = 60_000;
 
@@ -88,7 +88,21 @@ export async function signOut() {
  * @param {(sent: number, size: number) => void} onProgress
  * @returns {Promise<unknown>}
  */
-export function upload(method, path, form, onProgress) {
+export async function upload(method, path, form, onProgress) {
+  // Another tab may have signed in again. It is asked before: a long file that is refused on its way
+  // looks like a lost connection.
+  if (!(await loadSession())) return leaveForLogin();
+  return sendForm(method, path, form, onProgress);
+}
+
+/**
+ * @param {"POST" | "PUT"} method
+ * @param {string} path
+ * @param {FormData} form
+ * @param {(sent: number, size: number) => void} onProgress
+ * @returns {Promise<unknown>}
+ */
+function sendForm(method, path, form, onProgress) {
   // Only this older interface tells of progress.
   const sending = new XMLHttpRequest();
   return new Promise((resolve, reject) => {

@@ -112,6 +112,27 @@ export function painted() {
 }
 
 /**
+ * Loads what a button to show more is for. With the last of it the button goes, and takes the focus
+ * with it: who pressed it by keys goes on at the first of what came.
+ * @param {Element} button
+ * @param {Element} list
+ * @param {() => unknown} load
+ * @param {number} [at] where in the list it comes: at its end, unless said otherwise
+ */
+export async function showingMore(button, list, load, at = list.children.length) {
+  const hadFocus = document.activeElement === button;
+  await load();
+  const isHere = [button, document.body, null].includes(document.activeElement);
+  const isGone = button.getClientRects().length === 0;
+  const came = list.children[at];
+  if (!hadFocus || !isHere || !isGone || !(came instanceof HTMLElement)) return;
+  const inside = came.querySelector("a, button");
+  const target = inside instanceof HTMLElement ? inside : came;
+  if (target === came) came.tabIndex = -1;
+  target.focus({ preventScroll: true });
+}
+
+/**
  * Says something to screen readers through the page's polite live region.
  * @param {string} text
  */

@@ -1,6 +1,7 @@
 // @ts-check
 // The page header's changing parts, and the page-wide error line.
 
+import "./composing.js";
 import { messageOf, signOut } from "./api.js";
 import { byId, el, fill } from "./dom.js";
 import { pagesFor } from "./pages.js";

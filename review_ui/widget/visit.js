@@ -71,24 +71,34 @@ export class Visit {
   }
 
   /**
-   * Tells of an answer until it is final, also over lost connections.
+   * Tells of an answer until it is final, also over lost connections. Returns whether it will not
+   * come any more: a visit ends before some answers are there.
    * @param {string} id
    * @param {(answer: AnswerView) => boolean} tell false: there is nothing more to wait for
    */
   async follow(id, tell) {
     for (;;) {
       try {
-        const path = `/answers/${encodeURIComponent(id)}/events`;
-        const { body } = await this.send("GET", path);
-        if (!body) return;
-        for await (const { event, data } of readEvents(body)) {
-          if (event === "error" || !tell(JSON.parse(data))) return;
-        }
+        if (await this.isHeard(id, tell)) return false;
       } catch (error) {
-        if (error instanceof ApiError && error.status >= 400 && !error.retryable) return;
+        if (error instanceof ApiError && !error.retryable) return true;
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
+  }
+
+  /**
+   * Follows an answer over one connection; returns whether there is nothing more to wait for.
+   * @param {string} id
+   * @param {(answer: AnswerView) => boolean} tell
+   */
+  async isHeard(id, tell) {
+    const { body } = await this.send("GET", `/answers/${encodeURIComponent(id)}/events`);
+    for await (const { event, data } of body ? readEvents(body) : []) {
+      if (event === "error") throw new ApiError(JSON.parse(data));
+      if (!tell(JSON.parse(data))) return true;
+    }
+    return false;
   }
 
   async renew() {
@@ -152,4 +162,15 @@ export function heldWords(message, known) {
   if (known) return message;
   const stays = message.replace(/\s*You can leave this page[^.]*\./, "");
   return `${stays} Please keep this page open: the answer appears here.`;
+}
+
+/**
+ * What a visitor is told who waited longer than the visit lasts, or whose answer is gone. A site
+ * signs its user anew with its page.
+ * @param {boolean} known whether the site has said who visits
+ */
+export function endedWords(known) {
+  return known
+    ? "This visit has ended. Load this page anew to see the answer."
+    : "This visit has ended, so the answer can no longer appear here. Please ask again.";
 }

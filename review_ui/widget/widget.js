@@ -4,12 +4,13 @@
 import { answerBody, copyText, isFinal, spokenForm } from "../chat/answer.js";
 import { messageOf } from "../shared/api.js";
 import { copyButton } from "../shared/clipboard.js";
+import "../shared/composing.js";
 import { announce, byId, el, fill, setText } from "../shared/dom.js";
 import { placeOf } from "../shared/format.js";
 import { tell } from "../shared/forms.js";
 import { passageBlock } from "../shared/passage.js";
 import { before, questionProblem } from "../shared/question.js";
-import { heldWords, keptBySite, Visit, whoVisits } from "./visit.js";
+import { endedWords, heldWords, keptBySite, Visit, whoVisits } from "./visit.js";
 
 /** @import { AnswerView, CitationView } from "../shared/wire.d.ts" */
 /** @import { Keeper } from "./visit.js" */
@@ -39,7 +40,7 @@ async function main() {
   });
   field().addEventListener("input", () => note(""));
   field().addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     byId("composer", HTMLFormElement).requestSubmit();
   });
@@ -186,18 +187,27 @@ function addQuestion(question, next = null) {
  * @param {AnswerView} answer
  * @param {boolean} quiet
  */
-function settle(outcome, answer, quiet) {
+async function settle(outcome, answer, quiet) {
   previous = answer.answer_id;
   draw(outcome, answer);
   if (!quiet) announce(spokenForm(answer));
   if (isFinal(answer)) return;
-  visit.follow(answer.answer_id, (latest) => {
+  const isLost = await visit.follow(answer.answer_id, (latest) => {
     if (latest.status !== answer.status) {
       draw(outcome, latest);
       announce(spokenForm(latest));
     }
     return !isFinal(latest);
   });
+  if (isLost) tellLost(outcome);
+}
+
+/** @param {HTMLElement} outcome of an answer that waits */
+function tellLost(outcome) {
+  const words = endedWords(Boolean(who.user));
+  const waiting = outcome.querySelector(".held-message");
+  if (waiting) setText(waiting, words);
+  announce(words);
 }
 
 /**

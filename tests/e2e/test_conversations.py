@@ -10,7 +10,7 @@ from app.records.release import SOURCE_CHANGED_MESSAGE
 from tests.e2e.conftest import Running, settle, sign_in_as_eve
 from tests.e2e.test_browser import FACT, FOUND, RISKY, ask, sign_in
 from tests.servers import Served
-from tests.site import HELD
+from tests.site import HELD, RELEASED
 
 pytestmark = pytest.mark.browser
 SOURDOUGH = "How do I bake sourdough bread at high altitude?"
@@ -185,3 +185,24 @@ def test_an_answer_of_an_older_conversation_is_said_to_be_withdrawn(
     assert tiny.site.call("eve", "POST", f"/v1/released/{first}/withdrawal", json=body).is_success
     page.clock.fast_forward(15_000)
     expect(answer).to_have_attribute("data-status", "withdrawn")
+
+
+def test_who_asks_in_a_conversation_that_was_not_loaded_goes_on_with_it(
+    page: Page, tiny: Served
+) -> None:
+    first = tiny.site.ask(RELEASED, "eve")["answer_id"]
+    page.route(f"**/v1/conversations/{first}?*", lambda route: route.abort())
+    sign_in_as_eve(page, tiny, f"/#{first}")
+    expect(page.get_by_test_id("error")).to_contain_text("connection")
+    question, answers = page.get_by_test_id("question"), page.get_by_test_id("answer")
+    question.fill(RELEASED)
+    question.press("Enter")
+    failed = page.get_by_test_id("history").get_by_test_id("error")
+    expect(failed).to_contain_text("connection")
+    page.unroute(f"**/v1/conversations/{first}?*")
+    failed.get_by_role("button", name="Try again").click()
+    expect(answers).to_have_count(2)
+    expect(page.get_by_test_id("error")).to_have_count(0)
+    assert page.url.endswith(f"#{first}")
+    asked = tiny.site.call("eve", "GET", f"/v1/conversations/{first}").json()["answers"]
+    assert [one["question"] for one in asked] == [RELEASED] * 2

@@ -92,3 +92,54 @@ def test_who_said_why_stands_at_what_they_said(page: Page, tiny: Served) -> None
     answer.get_by_test_id("feedback-reason").press("Enter")
     expect(answer).to_contain_text("“Too short”")
     expect(answer.get_by_test_id("not-useful")).to_be_focused()
+
+
+WITHIN_A_WORD = """(field, key) => {
+  const said = { key, keyCode: 229, bubbles: true, cancelable: true };
+  field.dispatchEvent(new KeyboardEvent("keydown", said));
+}"""
+"""As Safari sends the key that has ended a composition."""
+
+
+def test_the_key_that_ends_a_composed_word_does_nothing_else(page: Page, tiny: Served) -> None:
+    tiny.site.ask(HELD, "ann")
+    made = tiny.site.services.access.widgets.create("ann", ["https://shop.example"])
+    sign_in_as_eve(page, tiny)
+    for path in ("/", f"/widget?key={made.key}"):
+        page.goto(f"{tiny.address}{path}")
+        expect(page.get_by_test_id("send")).to_be_enabled()
+        question = page.get_by_test_id("question")
+        question.fill("保険は")
+        question.evaluate(WITHIN_A_WORD, "Enter")
+        expect(question).to_have_value("保険は")
+        question.press("Enter")
+        expect(question).to_have_value("")
+    page.goto(f"{tiny.address}/review")
+    open_task(page, HELD)
+    page.get_by_test_id("claim").click()
+    page.get_by_test_id("edit").click()
+    field = page.get_by_test_id("edit-text")
+    field.evaluate(WITHIN_A_WORD, "Escape")
+    expect(field).to_be_visible()
+
+
+def test_who_shows_the_last_older_ones_goes_on_at_the_first_of_them(
+    page: Page, tiny: Served
+) -> None:
+    conversation = last = tiny.site.ask("Hello", "eve")["answer_id"]
+    for _ in range(20):
+        last = tiny.site.ask("Hello", "eve", previous_answer_id=last)["answer_id"]
+    for _ in range(30):
+        tiny.site.ask("Hello", "eve")
+    sign_in_as_eve(page, tiny, f"/#{conversation}")
+    answers, conversations = page.get_by_test_id("answer"), page.get_by_test_id("conversation")
+    expect(answers).to_have_count(20)
+    page.get_by_test_id("older").press("Enter")
+    expect(page.get_by_test_id("older")).to_be_hidden()
+    assert page.evaluate("document.querySelector('#history > li').contains(document.activeElement)")
+    expect(conversations).to_have_count(30)
+    while page.get_by_test_id("more-conversations").is_visible():
+        before = conversations.count()
+        page.get_by_test_id("more-conversations").press("Enter")
+        expect(conversations.nth(before)).to_be_attached()
+    expect(conversations.nth(before)).to_be_focused()

@@ -272,3 +272,18 @@ def test_what_was_asked_before_stands_above_a_question_that_was_quicker(
         late[0].continue_()
         expect(again.get_by_test_id("answer")).to_have_count(2)
         expect(again.locator(".question-text")).to_have_text([HELD, "And is fire damage covered?"])
+
+
+def test_who_waits_longer_than_the_visit_is_told_so(
+    page: Page, tiny: Served, key: Callable[[str], str]
+) -> None:
+    named = key("https://shop.example").partition('data-key="')[2].partition('"')[0]
+    ended = {"code": "credentials_expired", "message": "This visit has ended.", "retryable": False}
+    page.route("**/events", lambda route: route.fulfill(status=401, json=ended))
+    page.goto(f"{tiny.address}/widget?key={named}")
+    page.get_by_test_id("question").fill(HELD)
+    page.get_by_test_id("question").press("Enter")
+    answer = page.get_by_test_id("answer")
+    expect(answer).to_contain_text("visit has ended")
+    expect(answer).not_to_contain_text("keep this page open")
+    expect(page.get_by_role("status")).to_contain_text("Please ask again")

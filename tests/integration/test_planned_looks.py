@@ -1,6 +1,10 @@
 """A planned look in the service: before the first label only, and it ends when labels move."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -9,6 +13,7 @@ from app.access.principals import LOCAL
 from app.answering.answerer import Ask
 from app.db import Database
 from app.errors import Invalid
+from app.gate import planned_looks
 from app.gate.carry import carry_labels
 from app.gate.certify import Certifier
 from app.gate.labels import labels_of
@@ -17,7 +22,7 @@ from app.gate.planned_looks import plan_look, planned_look
 from app.gate.tables import LabelRow, PlannedLookRow
 from app.records import audit
 from guardrails.gate.certificate import Certificate
-from guardrails.gate.certify import NotCertifiable
+from guardrails.gate.certify import Label, NotCertifiable
 from guardrails.gate.planned import Plan
 from tests.integration.test_answering import Desk
 from tests.integration.test_gate_service import MAIN, House, label, risk_model
@@ -61,6 +66,24 @@ def test_a_look_is_planned_before_the_first_label_once_and_certifies_at_its_numb
     assert isinstance(made, Certificate) and (made.test, made.n) == ("planned look", 70)
     with house.desk.database.reading() as session:
         assert audit.broken_audit_link(session) is None
+
+
+def test_of_two_plans_at_once_the_first_stands(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=1)
+
+    def looked(*args: Any) -> list[Label]:
+        with suppress(threading.BrokenBarrierError):  # where one waits for the other
+            both.wait()
+        return labels_of(*args)
+
+    monkeypatch.setattr(planned_looks, "labels_of", looked)
+    with ThreadPoolExecutor(2) as pool:
+        tried = [pool.submit(planned, house, labels) for labels in (90, 120)]
+        refused = [one for one in tried if isinstance(one.exception(), Invalid)]
+    (made,) = [one.result() for one in tried if one not in refused]
+    assert current(house) == made
 
 
 def test_with_labels_there_is_nothing_to_plan(house: House) -> None:
