@@ -23,10 +23,10 @@ from app.files import read_rows
 from app.inference.embedder import load_tokenizer
 from app.inference.networks.pair_model import PairModel, load_pair_model, new_pair_model
 from app.inference.networks.pair_tensors import RANGES_PREFIX, READER_HEADS
-from app.inference.networks.weights import WEIGHTS, load_tensors
+from app.inference.networks.weights import BASE_NAME, WEIGHTS, load_tensors
 from app.inference.reader import SEPARATOR, load_tuning
 from training.data import title_of
-from training.model_folder import training_figures, write_manifest, write_weights
+from training.model_folder import base_of, training_figures, write_manifest, write_weights
 from training.reader import seal_reader
 
 TEXTS = 24
@@ -102,6 +102,8 @@ def reader(
     seed: int = 0,
 ) -> None:
     """Measure over random training questions and their passages."""
+    if base_of(model) != BASE_NAME:
+        raise typer.BadParameter(f"{model} is a larger reader: `training.larger export` does it.")
     write_ranges(model, texts_of(data, random.Random(seed), TEXTS))
 
 

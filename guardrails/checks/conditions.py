@@ -459,8 +459,13 @@ def _denies(mine: Sequence[str], theirs: Sequence[str], content: frozenset[str])
         _DENIES.match(word) for word in set(mine) - set(theirs)
     ):
         return False
+    figures = {word for word in mine if word[0].isdigit()}
     return any(
-        word in _NO and (after := _following(theirs, place)) in content and after not in _NO_DENIAL
+        word in _NO
+        and (
+            ((after := _following(theirs, place)) in content and after not in _NO_DENIAL)
+            or not figures.isdisjoint(theirs[place + 1 : place + 2])
+        )
         for place, word in enumerate(theirs)
     )
 

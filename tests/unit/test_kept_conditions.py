@@ -94,6 +94,7 @@ def test_the_condition_that_was_asked_for_is_not_held(
         ("The lido will open on Sundays from next year.", "The lido opens on Sundays."),
         ("The glue is not suitable for metal.", "The glue is suitable for metal."),
         ("Riders need a helmet.", "Riders do not need a helmet."),
+        ("The excess for storms is £350.", "The excess for storms is not £350."),
         ("Repairs are free unless the boiler is old.", "Repairs are free."),
         ("If the tank is full, no fee is charged.", "No fee is charged."),
     ],
@@ -112,6 +113,7 @@ def test_a_claim_that_is_stronger_than_its_source_is_found(source: str, claim: s
         ("The glue is not suitable for metal.", "The glue is unsuitable for metal."),
         ("Entry is free except on Saturdays.", "Entry is free, but not on Saturdays."),
         ("Not only members may row.", "Members may row."),
+        ("The excess is £350, not £250.", "The excess is not £250."),
         ("The hall can hold 200 guests.", "The hall holds 200 guests."),
     ],
 )

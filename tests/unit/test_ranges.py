@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from app.errors import ModelRefused
 from app.files import sha256_file
@@ -15,6 +16,7 @@ from app.inference.networks.onnx_encoder import OnnxEncoder
 from app.inference.networks.onnx_graph import Precision, evening
 from app.inference.networks.pair_model import load_pair_model
 from app.inference.networks.pair_tensors import (
+    LARGER_BASE,
     RANGES,
     READER_HEADS,
     Floats,
@@ -26,7 +28,7 @@ from app.inference.networks.pair_tensors import (
 from app.inference.networks.weights import verify_model
 from app.inference.reader import load_tuning
 from app.settings import PROJECT
-from training.ranges import write_embedder_ranges, write_ranges
+from training.ranges import cli, write_embedder_ranges, write_ranges
 from training.reader import seal_reader
 
 READER = PROJECT / "models" / "reader"
@@ -75,6 +77,16 @@ def test_ranges_are_written_beside_the_weights(tmp_path: Path) -> None:
     assert len(added) == 13 and all((tensor > 0).all() for tensor in added.values())
     assert load_tuning(folder) == load_tuning(READER)
     load_pair_model(folder, READER_HEADS)
+
+
+def test_a_larger_reader_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "reader"
+    shutil.copytree(READER, folder)
+    seal_reader(folder, load_tuning(READER), {"examples": 1}, LARGER_BASE)
+    before = sha256_file(folder / "model.safetensors")
+    asked = CliRunner().invoke(cli, ["reader", "--data", str(tmp_path), "--model", str(folder)])
+    assert asked.exit_code == 2 and "training.larger export" in asked.output
+    assert sha256_file(folder / "model.safetensors") == before
 
 
 def test_ranges_of_another_width_are_refused(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def test_a_sentence_in_other_words_passes(check: SupportCheck, said: str) -> Non
     [
         ("The excess for water damage is £250.", "£250"),
         ("The office in Leeds was opened by Peter Bell in 2004.", "Peter"),
-        ("The excess for water damage is not £350.", ""),
+        ("Claims need not be made in writing.", ""),
+        ("The office in Leeds accepts cash.", ""),
         ("Football is played by two teams of eleven players.", ""),
     ],
 )
