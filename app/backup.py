@@ -112,7 +112,7 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
             part.rename(out)
             to_disk([out.parent])
     except OSError as error:
-        raise from_os_error(error, error.filename or out) from error
+        raise from_os_error(error, out) from error
     return manifest
 
 
@@ -123,10 +123,10 @@ def _new_part(out: Path) -> Iterator[Path]:
     It is locked as long as this process lives: whoever finds it without a lock may remove it.
     """
     handle, name = _locked_part(out)
-    while not os.fstat(handle).st_nlink:  # another backup took it for dead before it was locked
-        os.close(handle)
-        handle, name = _locked_part(out)
     try:
+        while not os.fstat(handle).st_nlink:  # another backup took it for dead before the lock
+            os.close(handle)
+            handle, name = _locked_part(out)
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -135,7 +135,11 @@ def _new_part(out: Path) -> Iterator[Path]:
 
 def _locked_part(out: Path) -> tuple[int, str]:
     handle, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=PART, dir=out.parent)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except BaseException:  # it was told to end
+        Path(name).unlink(missing_ok=True)
+        raise
     return handle, name
 
 
@@ -203,7 +207,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
     def unless_deleted(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            raise error
+            raise from_os_error(error, error.filename) from error
 
     for place, _, names in os.walk(folder, onerror=unless_deleted):
         yield from (Path(place, name) for name in names)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from app.access.idempotency import Reservation
 from app.access.principals import Principal
 from app.access.quotas import Quotas
 from app.access.service import Access
@@ -265,7 +266,7 @@ def test_a_clock_that_is_ahead_purges_no_sign_in_and_no_idempotency_key(
     access = Access(database, settings_for(database.url, tmp_path))
     ann = access.accounts.create("ann", ["asker"], password=PASSWORD)
     token = access.sessions.sign_in("ann", PASSWORD).token
-    assert access.requests.begin(ann, "key", "body") is None
+    assert isinstance(access.requests.begin(ann, "key", "body"), Reservation)
     with database.transaction() as session:
         access.requests.finish(ann, "key", session, "answer 42")
     with every_clock_off(monkeypatch, days=45):
