@@ -41,7 +41,7 @@ from sqlalchemy import (
 
 from app.db import Database, iso, knows_revision, migrate, now, storage_errors
 from app.errors import BackupRefused, from_os_error
-from app.files import link_or_copy, remove_dead, to_disk
+from app.files import all_below, link_or_copy, remove_dead, to_disk
 from app.records.audit import broken_audit_link
 from app.settings import Settings
 from countersign import __version__
@@ -179,7 +179,7 @@ def _write_rows(
 
 def _write_files(data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
     first: dict[tuple[int, int], str] = {}
-    for path in sorted(_files_in(data_dir)):
+    for path in sorted(all_below(data_dir, _unless_deleted)):
         if (
             path.is_symlink()
             or not path.is_file()
@@ -201,16 +201,10 @@ def _write_files(data_dir: Path, archive: zipfile.ZipFile, manifest: Manifest) -
             continue  # deleted since the rows were read
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    """The files below a folder, but those of folders that are deleted meanwhile. Unlike ``rglob``
-    it leaves no folder out in silence that may not be read."""
-
-    def unless_deleted(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):
-            raise from_os_error(error, error.filename) from error
-
-    for place, _, names in os.walk(folder, onerror=unless_deleted):
-        yield from (Path(place, name) for name in names)
+def _unless_deleted(error: OSError) -> None:
+    """A folder that may not be read is not left out in silence."""
+    if not isinstance(error, FileNotFoundError):
+        raise from_os_error(error, error.filename) from error
 
 
 def _is_newer_checkpoint(path: Path, manifest: Manifest) -> bool:

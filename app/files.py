@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,10 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def all_below(folder: Path) -> Iterator[Path]:
+def all_below(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """Every file and folder below this one, in no order; what goes meanwhile is left out, and so
-    is what lies in a folder that may not be looked into."""
-    for within, folders, files in os.walk(folder):
+    is what lies in a folder that may not be looked into, unless ``on_error`` raises for it."""
+    for within, folders, files in os.walk(folder, onerror=on_error):
         yield from (Path(within, name) for name in (*folders, *files))
 
 

@@ -104,7 +104,7 @@ def somebody_else(question: str, sentence: str, short: str) -> str:
         return ""
     rest = r"\W+".join(map(re.escape, words))
     found = re.search(rf"\b(?:he|she|they) {asked[1]} {rest}\b", said)
-    return found[0] if found and said.rfind(folded(short)) > found.start() else ""
+    return found[0] if found and said.find(folded(short)) > found.start() else ""
 
 
 @dataclass(frozen=True)

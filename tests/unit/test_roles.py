@@ -30,6 +30,8 @@ def test_who_stands_after_what_is_said_of_a_pronoun_is_somebody_else(
     [
         ("Who was the first warden?",
          "Ida Lund came in 1950; she was the first warden.", "Ida Lund"),
+        ("Who was the first warden?",
+         "Ida Lund says she was the first warden. Ida Lund stayed.", "Ida Lund"),
         ("Who is head of finance?", "Ana Silva is head of finance.", "Ana Silva"),
         ("Who is it?", "He is it, says Ana Silva.", "Ana Silva"),
         ("What is head office called?", "It is head office, called Elm House.", "Elm House"),
