@@ -16,6 +16,8 @@ from app.retrieval.passage_index import PassageIndex
 
 RETRY_S = 60.0
 """Between two attempts to load a damaged version: its disk may have come back."""
+FREED_AFTER_S = 2.0
+"""How long a version that no longer answers is held: questions that began with it end meanwhile."""
 log = structlog.get_logger()
 
 
@@ -97,7 +99,9 @@ class LiveIndex:
     def _load(self, live: IndexVersion) -> LoadedIndex:
         with self._loading:
             if self._loaded is None or not self._loaded.serves(live.id):
+                before = self._loaded
                 self._loaded = self._live_or_earlier(live)
+                _free_later(before)
             return self._loaded
 
     def _live_or_earlier(self, live: IndexVersion) -> LoadedIndex:
@@ -134,3 +138,12 @@ class LiveIndex:
         if index.manifest["embedder"] != self._embedder:
             raise NotReady("The live index was built by another embedder; build it anew.")
         return index
+
+
+def _free_later(before: LoadedIndex | None) -> None:
+    """Free what no longer answers on a thread of its own, when no question holds it any more: to
+    give its memory back takes as long as a search, and a question must not wait for that."""
+    if before is not None:
+        freeing = threading.Timer(FREED_AFTER_S, lambda _: None, [before])
+        freeing.daemon = True
+        freeing.start()
