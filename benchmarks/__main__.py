@@ -5,7 +5,7 @@ Every command takes ``--json``. benchmarks/LOG.md holds the figures.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -93,12 +93,20 @@ def reading(
     old: Annotated[
         bool, typer.Option(help="As .doc, .xls and .ppt, which LibreOffice makes of them.")
     ] = False,
+    peer: Annotated[
+        Literal["markitdown", "docling"] | None,
+        typer.Option(help="By another reader, in its own environment."),
+    ] = None,
+    environment: Annotated[
+        Path | None, typer.Option(help="The readers' environment; default: in ~/.cache.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Is what is stored what people see? A made corpus of documents that are easy to misread."""
-    from benchmarks.reading.measure import measure_reading
+    from benchmarks.reading.measure import ENVIRONMENT, measure_peer, measure_reading
 
-    _show(measure_reading(old), as_json)
+    found = measure_peer(peer, environment or ENVIRONMENT) if peer else measure_reading(old)
+    _show(found, as_json)
 
 
 @app.command()

@@ -23,6 +23,7 @@ PEERS = {
 OURS = "benchmarks.peers.ingest_ours"
 ENVIRONMENT = Path.home() / ".cache" / "countersign" / "peers"
 """Where the peers' own environment lies."""
+REQUIREMENTS = "benchmarks/peers/ingest_requirements.txt"
 READ_BY_ALL = (".html", ".htm", ".pdf", ".txt")
 DOCUMENTS, SECONDS = 100, 150.0
 """How many files by default, and how long each system may take for them."""
@@ -123,13 +124,13 @@ def _rates(one: dict[str, Any], pages: int, prefix: str) -> dict[str, Any]:
     return {f"{prefix}{name}": value for name, value in (told | kept).items()}
 
 
-def peer_python(environment: Path) -> str:
-    """The interpreter of the peers' environment; raises ``DependencyFailed``."""
+def peer_python(environment: Path, requirements: str = REQUIREMENTS) -> str:
+    """The interpreter of the peers' environment, into which ``requirements`` go; raises
+    ``DependencyFailed``."""
     python = environment / "bin" / "python"
     if not python.exists():
         raise DependencyFailed(
-            f"There is no {python}: make the environment, and install "
-            "benchmarks/peers/ingest_requirements.txt into it."
+            f"There is no {python}: make the environment, and install {requirements} into it."
         )
     return str(python)
 

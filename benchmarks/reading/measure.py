@@ -1,14 +1,18 @@
 """Is what is stored what people see? Facts of a made corpus, read and cut as ingestion does."""
 
 import re
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from app.errors import DocumentRefused
+from app.inference.embedder import load_tokenizer
+from benchmarks.ingest import figures_of, peer_python
 from benchmarks.reading.facts import Fact, facts
 from benchmarks.reading.old import old_facts
 from benchmarks.reading.together import everyday, measure_together
@@ -17,6 +21,8 @@ from ingestion.chunk import Cut, cut_passages
 from ingestion.formats.extract import extract
 
 PASSAGE_TOKENS = 254
+ENVIRONMENT = Path.home() / ".cache" / "countersign" / "readers"
+"""Where the other toolkits' own environment lies."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,41 @@ def measure_reading(old: bool = False) -> dict[str, Any]:
 
     With ``old`` of the files that LibreOffice makes of them for programs of before 2007.
     """
-    from app.inference.embedder import load_tokenizer
-
     tokenizer = load_tokenizer()
     outcomes = [read_fact(fact, tokenizer) for fact in (old_facts() if old else facts())]
+    together = {
+        name: measure_together(everyday(name), tokenizer, PASSAGE_TOKENS)
+        for name in ("first", "second")
+    }
+    return {**_counted(outcomes), "together": together}
+
+
+def measure_peer(
+    peer: str, environment: Path = ENVIRONMENT, seconds: float = 600
+) -> dict[str, Any]:
+    """The same facts from the Markdown that another toolkit makes of the files.
+
+    It is read and cut as any Markdown is here: the toolkit takes the place of our reader alone. A
+    file that it refuses is a fact that is not right. Raises ``DependencyFailed`` without the peer.
+    """
+    python = peer_python(environment, "benchmarks/peers/reading_requirements.txt")
+    tokenizer, known = load_tokenizer(), list(facts())
+    with tempfile.TemporaryDirectory(prefix="countersign-reading-") as name:
+        for fact in known:
+            Path(name, fact.name).write_bytes(fact.data)
+        command = [python, "-m", "benchmarks.peers.read_files", peer, name]
+        figures = figures_of(command, seconds)
+        made = [(fact, Path(name, f"{fact.name}.md")) for fact in known]
+        outcomes = [
+            read_fact(replace(fact, name=file.name, data=file.read_bytes()), tokenizer)
+            if file.exists()
+            else FactRead(fact, False, (), "refused")
+            for fact, file in made
+        ]
+    return {"peer": peer, **figures, **_counted(outcomes)}
+
+
+def _counted(outcomes: Sequence[FactRead]) -> dict[str, Any]:
     by_kind: dict[str, dict[str, int]] = defaultdict(lambda: {"facts": 0, "right": 0, "wrong": 0})
     for one in outcomes:
         row = by_kind[f"{one.fact.kind} {one.fact.format}"]
@@ -49,10 +86,6 @@ def measure_reading(old: bool = False) -> dict[str, Any]:
         "right": sum(one.right for one in outcomes),
         "wrong_stored": sum(bool(one.stored) for one in outcomes),
         "by_kind": dict(by_kind),
-        "together": {
-            name: measure_together(everyday(name), tokenizer, PASSAGE_TOKENS)
-            for name in ("first", "second")
-        },
         "missed": [one.fact.name for one in outcomes if not one.right or one.stored],
     }
 

@@ -1,0 +1,52 @@
+"""Another toolkit's reader over a folder: each file as Markdown beside it, one line of figures.
+
+Run as ``python -m benchmarks.peers.read_files markitdown FOLDER`` in any environment; it imports
+nothing of ours.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+Read = Callable[[Path], str]
+
+
+def main(system: str, folder: Path) -> None:
+    """Read all that the folder holds; what fails is counted by its error."""
+    read = READERS[system]()
+    failed = Counter[str]()
+    files = sorted(folder.iterdir())
+    started = time.perf_counter()
+    for file in files:
+        try:
+            text = read(file)
+        except Exception as error:  # what it raises for a file that it cannot read is its own
+            failed[f"{file.suffix} {type(error).__name__}"] += 1
+        else:
+            file.with_name(file.name + ".md").write_text(text, "utf-8")
+    seconds = round(time.perf_counter() - started, 2)
+    print(json.dumps({"version": version(system), "seconds": seconds, "failed": failed}))
+
+
+def _markitdown() -> Read:
+    from markitdown import MarkItDown
+
+    reader = MarkItDown()
+    return lambda file: reader.convert_local(file).text_content
+
+
+def _docling() -> Read:
+    from docling.document_converter import DocumentConverter
+
+    reader = DocumentConverter()
+    return lambda file: reader.convert(file).document.export_to_markdown()
+
+
+READERS = {"markitdown": _markitdown, "docling": _docling}
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
