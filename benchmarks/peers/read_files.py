@@ -12,19 +12,20 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-Read = Callable[[Path], str]
+Reader = tuple[Callable[[Path], str], tuple[type[Exception], ...]]
+"""What makes Markdown of a file, and what it raises for one that it cannot read."""
 
 
 def main(system: str, folder: Path) -> None:
     """Read all that the folder holds; what fails is counted by its error."""
-    read = READERS[system]()
+    read, refusals = READERS[system]()
     failed = Counter[str]()
     files = sorted(folder.iterdir())
     started = time.perf_counter()
     for file in files:
         try:
             text = read(file)
-        except Exception as error:  # noqa: BLE001 (whatever a toolkit raises)
+        except refusals as error:
             failed[f"{file.suffix} {type(error).__name__}"] += 1
         else:
             file.with_name(file.name + ".md").write_text(text, "utf-8")
@@ -32,18 +33,20 @@ def main(system: str, folder: Path) -> None:
     print(json.dumps({"version": version(system), "seconds": seconds, "failed": failed}))
 
 
-def _markitdown() -> Read:
-    from markitdown import MarkItDown
+def _markitdown() -> Reader:
+    from markitdown import MarkItDown, MarkItDownException
 
     reader = MarkItDown()
-    return lambda file: reader.convert_local(file).text_content
+    return lambda file: str(reader.convert_local(file).text_content), (MarkItDownException,)
 
 
-def _docling() -> Read:
+def _docling() -> Reader:
     from docling.document_converter import DocumentConverter
 
     reader = DocumentConverter()
-    return lambda file: reader.convert(file).document.export_to_markdown()
+    # For want of its models it raises OSError, of an extra ImportError.
+    refusals = (RuntimeError, OSError, ImportError)
+    return lambda file: str(reader.convert(file).document.export_to_markdown()), refusals
 
 
 READERS = {"markitdown": _markitdown, "docling": _docling}

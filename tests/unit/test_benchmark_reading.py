@@ -10,10 +10,14 @@ from benchmarks.reading import measure
 from benchmarks.reading.facts import facts
 
 TOOLKIT = """
+class MarkItDownException(Exception):
+    pass
+
+
 class MarkItDown:
     def convert_local(self, file):
         if file.suffix != ".md":
-            raise ValueError("only Markdown")
+            raise MarkItDownException("only Markdown")
         return type("Read", (), {"text_content": file.read_text("utf-8")})
 """
 
@@ -44,7 +48,7 @@ def test_what_another_reader_makes_is_judged_as_ours(
     kinds = found["by_kind"]
     assert kinds["struck md"] == {"facts": 1, "right": 1, "wrong": 0}
     assert kinds["struck html"] == {"facts": 1, "right": 0, "wrong": 0}
-    assert found["failed"][".html ValueError"] == 2
+    assert found["failed"][".html MarkItDownException"] == 2
 
 
 def test_a_missing_environment_says_what_goes_into_it(tmp_path: Path) -> None:
