@@ -3,6 +3,7 @@
 import errno
 import gc
 import socket
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,7 +44,7 @@ def serve(
 
     use_few_arenas()
     settings = Settings()
-    _check_port(settings)
+    doors = bound(settings.host, settings.port)
     configure_logging()
     for said in unknown_variables():
         structlog.get_logger().warning("unknown_variable", message=said)
@@ -53,17 +54,19 @@ def serve(
         if not as_json:
             print_report(report)
     password = first_password(services.access) if first_login else None
+    for door in doors:
+        door.listen()  # whoever comes now waits for what is still loaded, and is not turned away
     _announce(settings, password, as_json)
     if workers == 1:
-        _run(settings, services)
+        _run(settings, services, doors)
         return
     services.close()
     from cli.workers import run_workers
 
-    run_workers(settings, workers)
+    run_workers(settings, workers, doors)
 
 
-def _run(settings: Settings, services: Services) -> None:
+def _run(settings: Settings, services: Services, doors: list[socket.socket]) -> None:
     """Serve in this process until a signal."""
     gc.disable()  # until it serves (``prompt``): what a start makes stays
     import uvicorn
@@ -75,11 +78,13 @@ def _run(settings: Settings, services: Services) -> None:
     from ingestion.formats.page_image import PageImages
     from ingestion.worker import worker
 
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings, [worker, background.worker, prompt], services, PageImages()),
         http=timed_protocol(settings.header_timeout_s),
         **server_options(settings),
     )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(doors)
 
 
 def ask(
@@ -106,18 +111,40 @@ def ask(
         _print_answer(asdict(answer))
 
 
-def _check_port(settings: Settings) -> None:
-    """Fail before anything is loaded when somebody else has the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise Conflict(
-                    f"Port {settings.port} is taken; set COUNTERSIGN_PORT to another one."
-                ) from error
-            raise Conflict(f"Cannot listen on {settings.host}:{settings.port}.") from error
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Sockets of each address that a host has here; raises ``Conflict`` where they cannot be had.
+
+    They are taken before anything is loaded, and nobody else gets them meanwhile.
+    """
+    doors: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in dict.fromkeys(found):
+            doors.append(_door(family))
+            try:
+                doors[-1].bind(address)
+            except OSError as error:
+                # "localhost" may name an address of IPv6 where the system has none.
+                if error.errno != errno.EADDRNOTAVAIL or len(found) == 1:
+                    raise
+                doors.pop().close()
+        if not doors:
+            raise OSError(errno.EADDRNOTAVAIL, host)
+    except OSError as error:
+        for door in doors:
+            door.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(f"Port {port} is taken; set COUNTERSIGN_PORT to another one.") from error
+        raise Conflict(f"Cannot listen on {host}:{port}.") from error
+    return doors
+
+
+def _door(family: int) -> socket.socket:
+    door = socket.socket(family, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:  # that of IPv4 is bound beside it where it is wanted
+        door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return door
 
 
 def first_password(access: Access) -> str | None:
@@ -133,7 +160,8 @@ def first_password(access: Access) -> str | None:
 
 
 def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
-    address = f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{settings.port}"
     if as_json:
         login = {"username": FIRST_USER, "password": password} if password else None
         print_json({"chat": f"{address}/", "review": f"{address}/review", "first_login": login})

@@ -4,6 +4,7 @@ index and permits of its own."""
 import gc
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -88,8 +89,8 @@ class OneOfSeveral(uvicorn.Config):
         super().load()
 
 
-def run_workers(settings: Settings, workers: int) -> None:
-    """Serve with so many processes until a signal; one that dies is replaced.
+def run_workers(settings: Settings, workers: int, doors: list[socket.socket]) -> None:
+    """Serve with so many processes behind these sockets until a signal; one that dies is replaced.
 
     Raises ``DependencyFailed`` when one cannot start for a reason that stays.
     """
@@ -97,7 +98,7 @@ def run_workers(settings: Settings, workers: int) -> None:
     config = OneOfSeveral("", workers=workers, timeout_worker_healthcheck=HANGS_S, **options)
     with tempfile.TemporaryDirectory(prefix="countersign-metrics-") as folder:
         os.environ[SHARED_METRICS] = folder  # the processes inherit it
-        supervisor = Multiprocess(config, [config.bind_socket()])
+        supervisor = Multiprocess(config, doors)
         supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise DependencyFailed("A process could not start; its line in the log says why.")
