@@ -1,9 +1,10 @@
 """Drift monitors: do the recent answers still look like those after the newest certificate?
 
-Each compares the first answers since the newest certificate (or of all) with the most recent
-ones: per collection the risk, the distance of question and passage, and the margin of the search;
-for the whole service the share of abstentions. An alarm is recorded, shown, and ends the
-collection's own certificates; it stays open until somebody clears it.
+Each compares the first answers since the newest certificate, or since somebody looked at alarms
+and cleared them (else of all), with the most recent ones: per collection the risk, the distance of
+question and passage, and the margin of the search; for the whole service the share of abstentions.
+An alarm is recorded, shown, and ends the collection's own certificates; it stays open until
+somebody clears it.
 """
 
 import secrets
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Database, iso, now
@@ -20,7 +21,7 @@ from app.gate.certificates import revoke_collection
 from app.gate.strata import GATE, SERVICE
 from app.gate.tables import CertificateRow, GateAlarmRow
 from app.records.audit import append_audit
-from app.records.tables import RecordRow
+from app.records.tables import AuditRow, RecordRow
 from guardrails.drift import Change, share_changed, shifted
 
 REFERENCE, RECENT = 300, 200
@@ -30,6 +31,8 @@ READ = 1000
 FIGURES = {"risk": "risk", "question_distance": "similarity", "search_margin": "similarity_margin"}
 """Monitors of one collection, and the recorded figure that each looks at."""
 ABSTENTION = "abstention"
+CLEARED = "alarms_cleared"
+"""The kind of link that says so."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,13 @@ class DriftMonitors:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._cleared = 0, 0
+        """How many alarms were cleared, and the link of the last clearing."""
 
     def check(self) -> list[AlarmView]:
         """Look at all windows, and record what alarms and was not open yet; returns those."""
         with self._database.reading() as session:
-            first, last = _ends(session)
+            first, last = _ends(session, self._last_cleared(session))
         found = list(_changes(first, last))
         if not found:
             return []
@@ -80,23 +85,38 @@ class DriftMonitors:
             return open_alarms(session)
 
     def clear(self, reason: str, by: str) -> int:
-        """Close all open alarms; returns how many there were."""
+        """Close all open alarms; returns how many there were.
+
+        What answers are like now is known then: the next alarm is for another change.
+        """
         with self._database.transaction() as session:
             rows = _open(session)
             for row in rows:
                 row.cleared_at = now()
             if rows:
                 event = {"alarms": [row.id for row in rows], "reason": reason, "by": by}
-                append_audit(session, "alarms_cleared", event)
+                append_audit(session, CLEARED, event)
         return len(rows)
 
+    def _last_cleared(self, session: Session) -> int:
+        """The link of the last clearing; 0 where there was none. It is looked for in the log only
+        when alarms were cleared since."""
+        cleared = GateAlarmRow.cleared_at.is_not(None)
+        count = session.scalar(select(func.count()).select_from(GateAlarmRow).where(cleared)) or 0
+        if count != self._cleared[0]:
+            query = select(AuditRow.number).where(AuditRow.kind == CLEARED)
+            link = session.scalar(query.order_by(AuditRow.number.desc()).limit(1))
+            self._cleared = count, link or 0
+        return self._cleared[1]
 
-def _ends(session: Session) -> tuple[list[_Seen], list[_Seen]]:
-    """The first answers since the newest certificate, and the last ones, both as they came."""
+
+def _ends(session: Session, cleared: int) -> tuple[list[_Seen], list[_Seen]]:
+    """The first answers since the newest certificate, or since the link ``cleared``, and the last
+    ones, both as they came."""
     rows = session.scalars(select(CertificateRow))
     own = [row.number for row in rows if not row.certificate.get("provisional")]
     query = select(RecordRow.number, RecordRow.outcome, RecordRow.gate).where(
-        RecordRow.gate.is_not(None), RecordRow.number > max(own, default=0)
+        RecordRow.gate.is_not(None), RecordRow.number > max([*own, cleared])
     )
     first = session.execute(query.order_by(RecordRow.number).limit(READ))
     last = session.execute(query.order_by(RecordRow.number.desc()).limit(READ))

@@ -1056,6 +1056,22 @@ def test_a_shift_raises_one_alarm_and_ends_the_collections_certificate(labelled:
     assert monitors.alarms() == []
 
 
+def test_what_was_looked_at_alarms_no_more_and_another_change_does(desk: Desk) -> None:
+    house = House(desk, None)
+    record_answers(house, 300, 0.1, 0.6)
+    record_answers(house, 200, 0.1, 0.3)
+    monitors = DriftMonitors(desk.database)
+    assert [alarm.monitor for alarm in monitors.check()] == ["question_distance"]
+    monitors.clear("the new catalogue", "olga")
+    assert monitors.check() == DriftMonitors(desk.database).check() == []
+    record_answers(house, 300, 0.1, 0.3)
+    assert monitors.check() == []
+    record_answers(house, 200, 0.5, 0.3)
+    assert [alarm.monitor for alarm in monitors.check()] == ["risk"]
+    assert monitors.clear("another reader", "olga") == 1
+    assert monitors.check() == []
+
+
 def test_a_sudden_silence_is_an_alarm_of_the_service(desk: Desk) -> None:
     house = House(desk, None)
     record_answers(house, 300, 0.1, 0.6)
