@@ -12,6 +12,7 @@ from ingestion.formats.equations import M, from_omml
 from ingestion.formats.limits import corrupt
 from ingestion.formats.ooxml import RELATION_ID, Package
 from ingestion.formats.pieces import END, MAX_HEADING, NOTE, Piece, joined, with_questions
+from ingestion.formats.symbol_fonts import USUAL_FONT, printed
 from ingestion.formats.titles import is_garbage_title
 from ingestion.formats.word import (
     CONTENTS,
@@ -19,7 +20,6 @@ from ingestion.formats.word import (
     FOOTNOTE,
     PAGE_FIELD,
     PAPER,
-    SIGNS,
     Cell,
     Paragraph,
     Rows,
@@ -196,8 +196,10 @@ class _Reader:
                 found.boxes.append(node)
             elif tag in (f"{W}footnoteReference", f"{W}endnoteReference"):
                 self._cite(node, found)
+            elif tag == f"{W}sym":
+                mark.append(_sign(node))
             elif (text := _text(node)) is not None:
-                mark.append(text)
+                mark.append(printed(text, looks.get("font", "")))
             elif not _is_unseen_shape(node):
                 stack.extend(reversed(node))
         found.take("".join(mark), looks)
@@ -276,10 +278,14 @@ def _text(node: Any) -> str | None:
         return WHITE[tag]
     if tag == f"{M}t":
         return node.text or ""
-    if tag == f"{W}sym":
-        code = (node.get(f"{W}char") or "").upper()
-        return SIGNS.get(code, "")
     return None
+
+
+def _sign(node: Any) -> str:
+    """What a character of a font shows that is named with it."""
+    code = node.get(f"{W}char") or ""
+    font = node.get(f"{W}font") or USUAL_FONT
+    return printed(chr(int(code, 16)), font) if re.fullmatch("[0-9A-Fa-f]{1,4}", code) else ""
 
 
 def _is_unseen_shape(node: Any) -> bool:

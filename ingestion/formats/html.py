@@ -11,6 +11,7 @@ from ingestion.formats.html_facts import MAY_ASK, Facts, facts_of
 from ingestion.formats.html_hidden import style_inside
 from ingestion.formats.html_tags import ANSWERED, ASKED, BACK_LINK, BOXED, integer, names_of
 from ingestion.formats.html_writer import Writer
+from ingestion.formats.symbol_fonts import printed
 
 MAX_DEPTH = 400
 """As browsers do: deeper elements are taken as children of the last one."""
@@ -114,7 +115,8 @@ def _walk(tree: Any, source: str) -> Writer:
         elif (tag := node.tag) == "-text":
             if not style.unseen:
                 writer.doubt = DOUBT if style.doubtful else ""
-                writer.text(node.text_content or "")
+                said = node.text_content or ""
+                writer.text(printed(said, style.font) if style.font else said)
         elif node.is_element_node:
             inside = style_inside(node, style, sheets, facts)
             if inside is None:

@@ -1,0 +1,85 @@
+"""Documents as everyday programs export them are stored as people see them."""
+
+import io
+
+import openpyxl
+import pytest
+from docx import Document
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
+from openpyxl.styles import Font
+
+from ingestion.formats.extract import extract
+from tests.unit import sample_documents as samples
+
+
+def of_page(body: str, head: str = "") -> str:
+    """The text of a page."""
+    page = f"<html><head>{head}</head><body>{body}</body></html>"
+    return extract(page.encode(), "a.html").text
+
+
+def of_sheet(book: openpyxl.Workbook) -> str:
+    """The text of a workbook."""
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return extract(buffer.getvalue(), "a.xlsx").text
+
+
+def of_runs(*runs: str) -> str:
+    """The text of a Word document with one paragraph of these runs."""
+    document = Document()
+    inside = "".join(f"<w:r>{run}</w:r>" for run in runs)
+    document.element.body.insert(0, parse_xml(f"<w:p {nsdecls('w')}>{inside}</w:p>"))
+    return extract(samples.saved(document), "a.docx").text
+
+
+SIGNS = [
+    ("Wingdings", "ü \uf0fb", "✓ ✗"),
+    ("Wingdings 2", "P O", "✓ ✗"),
+    ("Symbol", "£ 5 \uf0b1 m", "≤ 5 ± μ"),
+    ("Webdings", "a r", "✓ ✗"),
+    ("Arial", "£ 5", "£ 5"),
+]
+"""A font, what a file holds, and what is seen."""
+
+
+@pytest.mark.parametrize(("font", "held", "seen"), SIGNS)
+def test_fonts_of_signs_are_read_as_what_they_print(font: str, held: str, seen: str) -> None:
+    looks = f'<w:rPr><w:rFonts w:ascii="{font}" w:hAnsi="{font}"/></w:rPr>'
+    assert of_runs("<w:t>At most: </w:t>", f"{looks}<w:t>{held}</w:t>") == f"At most: {seen}"
+    assert of_page(f"<p>At most: <span style=\"font-family:'{font}'\">{held}</span>") == (
+        f"At most: {seen}"
+    )
+    assert of_page(f'<p>At most: <font face="{font}">{held}</font>') == f"At most: {seen}"
+    book = openpyxl.Workbook()
+    book.active.append(["Limit", held])
+    book.active["B1"].font = Font(name=font)
+    assert of_sheet(book) == f"Sheet\n\nLimit | {seen}"
+
+
+def test_a_character_of_a_font_is_read_by_the_font_that_it_names() -> None:
+    signs = [("Symbol", "F0B3"), ("Wingdings", "F0FB"), ("Wingdings 2", "F050")]
+    runs = [f'<w:sym w:font="{font}" w:char="{code}"/>' for font, code in signs]
+    assert of_runs(*runs) == "≥✗✓"
+
+
+def test_a_sheet_shows_no_struck_value_and_no_mark_within_a_number() -> None:
+    book = openpyxl.Workbook()
+    struck, raised = InlineFont(strike=True), InlineFont(vertAlign="superscript")
+    price = CellRichText(TextBlock(struck, "€60 "), "€35", TextBlock(raised, "1"))
+    for row in [["Item", "Fee"], ["Gym", price], ["Pool", 20], ["Sauna", 9]]:
+        book.active.append(row)
+    book.active["B3"].font = Font(strike=True)
+    assert of_sheet(book) == "Sheet\n\nItem | Fee\nGym | €35 ¹\nPool\nSauna | 9"
+
+
+def test_a_format_that_shows_nothing_stores_nothing() -> None:
+    book = openpyxl.Workbook()
+    for row in [["Zone", 7], ["Hidden", 99], ["None", 0], ["Note", "secret"]]:
+        book.active.append(row)
+    book.active["B2"].number_format = book.active["B4"].number_format = ";;;"
+    book.active["B3"].number_format = "0;-0;;@"
+    assert of_sheet(book) == "Sheet\n\nZone | 7\nHidden\nNone\nNote"
