@@ -83,3 +83,14 @@ def test_a_format_that_shows_nothing_stores_nothing() -> None:
     book.active["B2"].number_format = book.active["B4"].number_format = ";;;"
     book.active["B3"].number_format = "0;-0;;@"
     assert of_sheet(book) == "Sheet\n\nZone | 7\nHidden\nNone\nNote"
+
+
+def test_each_group_of_a_sheet_stands_under_the_names_of_its_columns() -> None:
+    book = openpyxl.Workbook()
+    for row in [["Prices"], ["valid from", "1 May"], ["Article", "Net", "Gross", "Code"]]:
+        book.active.append(row)
+    for number in range(60):
+        book.active.append([f"Lamp {number}", number, number + 1, f"L{number}"])
+    groups = of_sheet(book).split("\n\n")[1:]
+    assert len(groups) > 2
+    assert all("Article | Net | Gross | Code\nLamp" in group for group in groups)
