@@ -43,6 +43,8 @@ class Facts:
 
 
 BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
+LONGEST_CELL = 600
+"""Characters of a cell that holds no part of a page."""
 IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
 """What stands in a table only where that arranges a page."""
 NAMED = re.compile(r"id\b(?<!\wid)")
@@ -57,7 +59,7 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
     lowered_source = source.lower()
     if "<table" in lowered_source:
         arranged = {(outer := _around(node, "table")).mem_id: outer for node in tree.css(IN_LAYOUT)}
-        facts.layouts = {id for id, outer in arranged.items() if not _is_table_of_tables(outer)}
+        facts.layouts = {id for id, outer in arranged.items() if not _holds_data(outer)}
     if "<header" in lowered_source:
         headers: dict[int, set[str]] = {}
         for node in tree.css("header nav, header h1"):
@@ -184,6 +186,21 @@ def _may_be_banner(box: Any) -> bool:
     if box.tag in NO_BANNER or len(box.text()) > LONGEST_BANNER:
         return False
     return box.css_first("main, article, h1, nav") is None
+
+
+def _holds_data(table: Any) -> bool:
+    """Whether a table with blocks in its cells has rows to read all the same."""
+    if len(table.css("table")) > 1:
+        return _is_table_of_tables(table)
+    rows = [[len(" ".join(cell.text().split())) for cell in row.iter()] for row in table.css("tr")]
+    counts = [len(row) for row in rows if len(row) > 1]
+    if len(counts) < 2 or 2 * counts.count(max(counts, key=counts.count)) < len(rows):
+        return False
+    lengths = [length for row in rows for length in row]
+    names = [row[0] for row in rows if row]
+    short = sum(length <= LONGEST_PART for length in lengths)
+    named = 0 not in names and max(names) <= LONGEST_PART
+    return max(lengths) <= LONGEST_CELL and (named or 3 * short > 2 * len(lengths))
 
 
 def _is_table_of_tables(table: Any) -> bool:

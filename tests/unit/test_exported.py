@@ -94,3 +94,25 @@ def test_each_group_of_a_sheet_stands_under_the_names_of_its_columns() -> None:
     groups = of_sheet(book).split("\n\n")[1:]
     assert len(groups) > 2
     assert all("Article | Net | Gross | Code\nLamp" in group for group in groups)
+
+
+ROWS = [
+    ("<td><p>Blue<td><p>€35", "<td><p>Red<td><p>€40<p>(attic €45)", "Red | €40 (attic €45)"),
+    ("<th><h3>Plan</h3><th>Fee", "<td>Pro<td>9", "Plan | Fee\nPro | 9"),
+    ("<td>Room<td>Rules", f"<td>Red<td><p>{'Rule. ' * 40}<p>No pets.", "Rule. No pets."),
+]
+"""Two rows of a table whose cells hold blocks, and what is read of it."""
+
+
+@pytest.mark.parametrize(("first", "second", "seen"), ROWS)
+def test_a_table_with_paragraphs_in_its_cells_keeps_its_rows(
+    first: str, second: str, seen: str
+) -> None:
+    found = of_page(f"<table><tr>{first}<tr>{second}</table>")
+    assert seen in found and "\n\n" not in found
+
+
+def test_a_table_that_arranges_a_page_is_read_as_its_parts() -> None:
+    parts = f"<h2>News</h2><p>{'We have moved. ' * 50}<p>Soon more."
+    found = of_page(f"<table><tr><td>Menu<td>{parts}<tr><td>Foot<td>Imprint</table>")
+    assert "Menu\n\nNews\n\nWe have" in found and "\n\nSoon more." in found
