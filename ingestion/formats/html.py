@@ -9,6 +9,7 @@ from ingestion.formats.document import Read
 from ingestion.formats.equations import from_mathml
 from ingestion.formats.html_facts import MAY_ASK, Facts, facts_of
 from ingestion.formats.html_hidden import style_inside
+from ingestion.formats.html_signs import SIGN_TAGS, sign_of
 from ingestion.formats.html_tags import ANSWERED, ASKED, BACK_LINK, BOXED, integer, names_of
 from ingestion.formats.html_writer import Writer
 from ingestion.formats.symbol_fonts import printed
@@ -118,6 +119,10 @@ def _walk(tree: Any, source: str) -> Writer:
                 said = node.text_content or ""
                 writer.text(printed(said, style.font) if style.font else said)
         elif node.is_element_node:
+            if facts.may_sign and tag in SIGN_TAGS and (sign := sign_of(node, tag)):
+                if not style.unseen:
+                    writer.text(f" {sign} ")
+                continue
             inside = style_inside(node, style, sheets, facts)
             if inside is None:
                 continue

@@ -12,9 +12,11 @@ from ingestion.formats.html_tags import (
     LONGEST_TERM,
     PARAGRAPHS,
     QUESTION,
+    before,
     names_of,
     toggle_of,
 )
+from ingestion.formats.html_signs import MAY_SIGN
 from ingestion.formats.page_questions import BOX_TITLES, Asked, asked, titled
 
 
@@ -38,6 +40,8 @@ class Facts:
     banners: set[int] = field(default_factory=set)
     """What asks to allow cookies, with its buttons."""
     asked: Asked = field(default_factory=Asked)
+    may_sign: bool = False
+    """Whether signs without text may stand in it."""
     reachable: set[int] = field(default_factory=set)
     """What a button opens: hidden until then, but there for every reader."""
 
@@ -65,6 +69,7 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
         for node in tree.css("header nav, header h1"):
             headers.setdefault(_around(node, "header").mem_id, set()).add(node.tag)
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
+    facts.may_sign = MAY_SIGN.search(lowered_source) is not None
     if lowered_source.count("<div") > 3:
         facts.beside = _cards(tree)
     for row in sheets.in_rows():
@@ -108,9 +113,9 @@ def _match_labels(tree: Any, facts: Facts) -> None:
             for tab, panel in zip(tabs, panels, strict=True):
                 _place(facts, tab, panel)
     for panel in tree.css(".tabbed-set > .tabbed-content, .sd-tab-set > .sd-tab-content"):
-        before = _before(panel)
-        if before is not None and before.tag == "label":
-            _place(facts, before, panel)
+        beside = before(panel)
+        if beside is not None and beside.tag == "label":
+            _place(facts, beside, panel)
 
 
 def _is_plain_title(opener: Any, facts: Facts) -> bool:
@@ -122,22 +127,14 @@ def _is_plain_title(opener: Any, facts: Facts) -> bool:
     return inner is None and not asked_already and not is_heading and len(said) <= LONGEST_TERM
 
 
-def _before(node: Any) -> Any | None:
-    """The element before one, where only white space parts them."""
-    before = node.prev
-    while before is not None and before.tag == "-text" and not (before.text_content or "").strip():
-        before = before.prev
-    return before if before is not None and before.is_element_node else None
-
-
 def _opener(node: Any) -> Any | None:
     """What stands before an element and says by the same name that it opens it."""
-    before = _before(node)
-    if before is None or not before.text().strip():
+    opener = before(node)
+    if opener is None or not opener.text().strip():
         return None
-    both = [(one.attributes.get("class") or "").lower() for one in (before, node)]
+    both = [(one.attributes.get("class") or "").lower() for one in (opener, node)]
     opens = any(name in both[0] and name in both[1] for name in OPENED_BY_NAME)
-    return before if opens else None
+    return opener if opens else None
 
 
 MAY_ASK = re.compile("[?？؟]|&(?:quest|#63|#x3f);", re.IGNORECASE)

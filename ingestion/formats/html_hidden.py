@@ -5,7 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 from ingestion.formats.html_facts import Facts
-from ingestion.formats.html_tags import BACK_LINK, CONTROLS, HEADINGS, QUESTION, names_of, toggle_of
+from ingestion.formats.html_tags import (
+    BACK_LINK,
+    CONTROLS,
+    HEADINGS,
+    NAMED_FOR_EARS,
+    QUESTION,
+    after,
+    before,
+    names_of,
+    toggle_of,
+)
 from ingestion.formats.page_questions import is_within
 
 DROPPED = frozenset(
@@ -33,7 +43,7 @@ def style_inside(node: Any, style: Any, sheets: Any, facts: Facts) -> Any | None
         return None
     found = sheets.declared(node, attributes)
     if attributes or tag == "dialog":
-        if _switched_off(tag, attributes, id in facts.reachable):
+        if _switched_off(node, attributes, id in facts.reachable):
             return None
         if tag == "button" and not _says_something(node, attributes):
             return None
@@ -59,8 +69,8 @@ TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-si
 """A panel that opens later is judged by its print only."""
 
 
-HIDING_NAMES = frozenset("sr-only visually-hidden screen-reader-text d-none invisible".split())
-HIDING_NAMES |= {"govuk-visually-hidden", "mw-editsection", "mw-jump-link", "mw-cite-backlink"}
+HIDING_NAMES = frozenset({"d-none", "invisible", "mw-editsection"})
+HIDING_NAMES |= {"mw-jump-link", "mw-cite-backlink"}
 HIDING_NAMES |= {"govuk-skip-link", "skip-link", "skip-to-content", "skip-nav"}
 HIDING_NAMES |= {"headerlink", "header-anchor", "hash-link", "anchorjs-link", "catlinks"}
 SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
@@ -69,7 +79,25 @@ SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
 def _is_hidden_by_name(names: str | None) -> bool:
     """Whether a class hides an element by a convention that the common style sheets share."""
     found = (names or "").split()
-    return not HIDING_NAMES.isdisjoint(found) and not any(map(SHOWN_AGAIN.fullmatch, found))
+    hides = not HIDING_NAMES.isdisjoint(found) or any(map(NAMED_FOR_EARS.fullmatch, found))
+    return hides and not any(map(SHOWN_AGAIN.fullmatch, found))
+
+
+SHOWN_ONLY = frozenset({"b", "bdi", "em", "i", "ins", "small", "span", "strong", "time"})
+FIGURE = re.compile(r"(?:[A-Z]{3}|[£$€¥])?\s?\d|[✓✔✗✘☐☑☒✅❌]")
+AMOUNT = re.compile(r"(?:[A-Z]{3}|[£$€¥])\s?[\d.,]*\d|[\d.,]*\d\s?(?:[A-Z]{3}|[£$€¥])|[✓✔✗✘✅❌]")
+
+
+def _is_for_eyes(node: Any) -> bool:
+    """Whether what screen readers leave out is a figure or sign, which they say in other words or
+    which tells all by itself."""
+    text = node.text().strip()
+    if node.tag not in SHOWN_ONLY or not FIGURE.match(text):
+        return False
+    return AMOUNT.fullmatch(text) is not None or any(
+        one is not None and _is_hidden_by_name(one.attributes.get("class"))
+        for one in (before(node), after(node))
+    )
 
 
 def _legacy(attributes: dict[str, str | None], found: dict[str, str]) -> None:
@@ -78,13 +106,14 @@ def _legacy(attributes: dict[str, str | None], found: dict[str, str]) -> None:
             found.setdefault(wanted, value.lower())
 
 
-def _switched_off(tag: str, attributes: dict[str, str | None], reachable: bool) -> bool:
+def _switched_off(node: Any, attributes: dict[str, str | None], reachable: bool) -> bool:
     if (attributes.get("role") or "").lower() in DROPPED_ROLES:
         return True
-    if (attributes.get("aria-hidden") or "").lower() == "true" and not reachable:
+    is_silent = (attributes.get("aria-hidden") or "").lower() == "true"
+    if is_silent and not reachable and not _is_for_eyes(node):
         return True
     closed = "hidden" in attributes or "popover" in attributes
-    return (closed and not reachable) or (tag == "dialog" and "open" not in attributes)
+    return (closed and not reachable) or (node.tag == "dialog" and "open" not in attributes)
 
 
 def _says_something(button: Any, attributes: dict[str, str | None]) -> bool:

@@ -116,3 +116,52 @@ def test_a_table_that_arranges_a_page_is_read_as_its_parts() -> None:
     parts = f"<h2>News</h2><p>{'We have moved. ' * 50}<p>Soon more."
     found = of_page(f"<table><tr><td>Menu<td>{parts}<tr><td>Foot<td>Imprint</table>")
     assert "Menu\n\nNews\n\nWe have" in found and "\n\nSoon more." in found
+
+
+SHOWN = {
+    "a price in a shop": (
+        '<p>Tent: <del aria-hidden="true">£249</del> <span class="screen-reader-text">Original '
+        'price was: £249.</span> <ins aria-hidden="true"><span>£</span>199.00</ins>'
+        '<span class="screen-reader-text">Current price is: £199.00.</span>',
+        "Tent: £199.00",
+    ),
+    "a price for eyes and one for ears": (
+        '<p>Tent: <span class="a-offscreen">$19.99</span><span aria-hidden="true"><span>$</span>'
+        "<span>19<span>.</span></span><span>99</span></span>",
+        "Tent: $19.99",
+    ),
+    "a formula that is drawn beside its text": (
+        "<p>Area <span class=katex><math><mi>r</mi><mo>=</mo><mn>3</mn></math>"
+        '<span class=katex-html aria-hidden="true">r=33</span></span>',
+        "Area r = 3",
+    ),
+    "icons of a list": (
+        '<ul><li><i class="fa fa-check" aria-hidden="true"></i> Wifi'
+        '<li><i class="fas fa-circle-xmark"></i>Pets<li><i class="fa fa-wifi"></i>Desk</ul>',
+        "- ✓ Wifi\n- ✗ Pets\n- Desk",
+    ),
+    "icons of cells": (
+        "<table><tr><td>API<td><svg class=icon-check></svg><td><svg><title>Not included</title>"
+        '</svg><td><i class="fa"></i><span class=sr-only>Yes</span><td><b>5</b>'
+        "<span class=sr-only>seats</span></table>",
+        "API | ✓ | Not included | Yes | 5",
+    ),
+    "boxes of tasks": (
+        "<ul><li><input type=checkbox checked> Paid<li><input type=checkbox> Sent</ul>"
+        "<ul class=inline-task-list><li class=checked>Seen<li>Signed</ul>"
+        '<p><span class="checkbox checkbox-off"></span> Car',
+        "- ☒ Paid\n- ☐ Sent\n\n- ☒ Seen\n- ☐ Signed\n\n☐ Car",
+    ),
+    "signs to press": (
+        '<p>Filter: red <a href="#"><i class="fa fa-times"></i></a> '
+        '<span class="grid-x"></span><input type=checkbox hidden></p>',
+        "Filter: red",
+    ),
+}
+"""A part of a page, and what is seen of it."""
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_signs_and_figures_for_eyes_only_are_read(name: str) -> None:
+    body, seen = SHOWN[name]
+    assert of_page(body) == seen
