@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingestion.formats.html_signs import MAY_SIGN
 from ingestion.formats.html_tags import (
     CONTROLS,
     HEADINGS,
@@ -16,7 +17,6 @@ from ingestion.formats.html_tags import (
     names_of,
     toggle_of,
 )
-from ingestion.formats.html_signs import MAY_SIGN
 from ingestion.formats.page_questions import BOX_TITLES, Asked, asked, titled
 
 

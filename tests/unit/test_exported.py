@@ -165,3 +165,8 @@ SHOWN = {
 def test_signs_and_figures_for_eyes_only_are_read(name: str) -> None:
     body, seen = SHOWN[name]
     assert of_page(body) == seen
+
+
+def test_a_stated_encoding_holds_for_letters_that_stand_alone() -> None:
+    page = "<meta charset=windows-1252><p>· Vans<p>Allowed: <font face=Wingdings>û</font><p>Ñ"
+    assert extract(page.encode("cp1252"), "a.html").text == "· Vans\n\nAllowed: ✗\n\nÑ"
