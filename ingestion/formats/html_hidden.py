@@ -52,6 +52,8 @@ def style_inside(node: Any, style: Any, sheets: Any, facts: Facts) -> Any | None
         return None
     if "display" not in found and _is_hidden_by_name(attributes.get("class")):
         return None
+    if "class" in attributes and _is_struck_by_name(node, attributes["class"] or "", found):
+        return None
     if not found:
         return replace(style, mark="") if style.mark else style
     from ingestion.formats.css import gone, inherited
@@ -81,6 +83,40 @@ def _is_hidden_by_name(names: str | None) -> bool:
     found = (names or "").split()
     hides = not HIDING_NAMES.isdisjoint(found) or any(map(NAMED_FOR_EARS.fullmatch, found))
     return hides and not any(map(SHOWN_AGAIN.fullmatch, found))
+
+
+STRUCK_NAMES = frozenset({"line-through", "strike", "strike-through", "strikethrough", "struck"})
+STRUCK_NAMES |= {"text-decoration-line-through", "text-line-through", "text-strike"}
+_OLD = r"(?:before|compare(?:-at)?|crossed|old|original|regular|retail|rrp|was)"
+_NEW = r"(?:actual|current|discount(?:ed)?|final|new|now|offer|promo|sale|special)"
+OLD_PRICE = re.compile(rf"(?:\w+[-_]+)*(?:{_OLD}[-_]*price|price[-_]+{_OLD})", re.IGNORECASE)
+NEW_PRICE = re.compile(rf"(?:\w+[-_]+)*(?:{_NEW}[-_]*price|price[-_]+{_NEW})", re.IGNORECASE)
+WORD = re.compile(r"[^\W\d_]{4}")
+
+
+def _is_struck_by_name(node: Any, names: str, found: dict[str, str]) -> bool:
+    """Whether a class strikes a text by a common convention, or says that a price is the old one
+    of two: the page need not hold the style sheet that draws the line."""
+    classes = names.split()
+    if not STRUCK_NAMES.isdisjoint(classes):
+        return not any(name.startswith("text-decoration") for name in found)
+    if "price" not in names.lower() or not any(map(OLD_PRICE.fullmatch, classes)):
+        return False
+    beside = [one for one in (before(node), after(node)) if one is not None]
+    return _is_amount(node) and any(
+        any(map(NEW_PRICE.fullmatch, (one.attributes.get("class") or "").split()))
+        and any(map(str.isdigit, one.text()))
+        for one in beside
+    )
+
+
+def _is_amount(node: Any) -> bool:
+    """Whether an element shows a figure and no words that would say of what."""
+    text = node.text(separator=" ")
+    for one in node.css("[class]"):
+        if _is_hidden_by_name(one.attributes.get("class")):
+            text = text.replace(one.text(separator=" "), " ")
+    return any(map(str.isdigit, text)) and WORD.search(text) is None
 
 
 SHOWN_ONLY = frozenset({"b", "bdi", "em", "i", "ins", "small", "span", "strong", "time"})

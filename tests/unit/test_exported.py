@@ -152,6 +152,23 @@ SHOWN = {
         '<p><span class="checkbox checkbox-off"></span> Car',
         "- ☒ Paid\n- ☐ Sent\n\n- ☒ Seen\n- ☐ Signed\n\n☐ Car",
     ),
+    "an old price by its name": (
+        '<p>Fee: <span class="old-price">$12</span> <span class="new-price">$9</span>'
+        '<p>Hat: <span class="line-through">€8</span> €5'
+        '<p>Cap: <span class="regular-price">Usual price $7</span> <b class="sale-price">$6</b>'
+        '<p>Bag: <span class="price-old">€4</span>',
+        "Fee: $9\n\nHat: €5\n\nCap: Usual price $7 $6\n\nBag: €4",
+    ),
+    "a price that a theme hides": (
+        '<div class="price price--on-sale"><div class="price__regular"><span '
+        'class="visually-hidden">Regular price</span><span>$90</span></div><div '
+        'class="price__sale"><s>$90</s><span>$70</span></div></div>',
+        "$70",
+    ),
+    "what a style sheet does not strike": (
+        "<style>.strike{text-decoration:none}</style><p class=strike>Open daily",
+        "Open daily",
+    ),
     "signs to press": (
         '<p>Filter: red <a href="#"><i class="fa fa-times"></i></a> '
         '<span class="grid-x"></span><input type=checkbox hidden></p>',
