@@ -10,7 +10,7 @@ from ingestion.formats.equations import from_mathml
 from ingestion.formats.html_facts import MAY_ASK, Facts, facts_of
 from ingestion.formats.html_hidden import style_inside
 from ingestion.formats.html_signs import SIGN_TAGS, sign_of
-from ingestion.formats.html_tags import ANSWERED, ASKED, BACK_LINK, BOXED, integer, names_of
+from ingestion.formats.html_tags import ANSWERED, ASKED, BACK_LINK, BOXED, MARKED, integer, names_of
 from ingestion.formats.html_writer import Writer
 from ingestion.formats.symbol_fonts import printed
 
@@ -143,7 +143,8 @@ def _walk(tree: Any, source: str) -> Writer:
                 if node.mem_id in facts.asked.around:
                     stack.append((node, ANSWERED, inside))
                 is_asked = node.mem_id in facts.asked.questions
-                tag = ASKED if is_asked else _part_of_table(node, tag)
+                begins = tag == "a" and writer.at_start and _is_mark(node)
+                tag = ASKED if is_asked else MARKED if begins else _part_of_table(node, tag)
                 writer.open(node, tag, facts, inside.list_type)
                 stack.append((node, tag, inside))
             children = node.iter(include_text=True) if tag != "table" else _in_order(node)
@@ -177,6 +178,15 @@ def _part_of_table(node: Any, tag: str) -> str:
         level = integer(attributes.get("aria-level")) or 2
         return f"h{max(1, min(level, MAX_HEADING))}"
     return TABLE_ROLES.get(role, tag)
+
+
+MARK = re.compile(r"\[?(?:\d{1,3}|[a-z]|[ivx]{2,4}|[*†‡]+)\]?")
+
+
+def _is_mark(link: Any) -> bool:
+    """Whether a link is the mark of a note, which leads back to where it is cited."""
+    leads_within = (link.attributes.get("href") or "").startswith("#")
+    return leads_within and MARK.fullmatch(link.text().strip()) is not None
 
 
 def _cites(link: Any, facts: Facts) -> bool:

@@ -34,7 +34,7 @@ class Facts:
     notes: dict[str, Any] = field(default_factory=dict)
     """Footnotes by the address their mark leads to; they stand where they are cited."""
     moved: set[int] = field(default_factory=set)
-    """Footnotes that were written already."""
+    """Footnotes that were written already, and comments."""
     beside: dict[int, str] = field(default_factory=dict)
     """What stands before the parts of a card, which go on the line of its first one."""
     banners: set[int] = field(default_factory=set)
@@ -80,6 +80,8 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
         titled(tree, facts.asked)
     if any(words in lowered_source for words in CONSENT):
         facts.banners = _banners(tree)
+    if any(sign in lowered_source for sign in COMMENTED):
+        facts.moved |= {_comment(node).mem_id for node in tree.css(COMMENTS)}
     named = NAMED.search(lowered_source)
     targets = {node.id: node for node in tree.css("[id]")} if named else {}
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
@@ -94,6 +96,18 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
     if any(name in lowered_source for name in TAB_SETS):
         _match_labels(tree, facts)
     return facts
+
+
+COMMENTED = ("#cmnt", "#_msocom", "mso-element:comment")
+COMMENTS = "a[href^='#cmnt'], a[href^='#_msocom'], [style*='mso-element:comment-list']"
+"""What reviewers said of a document of Google or Word that became a page, and the marks of it."""
+
+
+def _comment(node: Any) -> Any:
+    """The box of the comment that a link leads back from, else the node."""
+    is_back = (node.attributes.get("href") or "").startswith("#cmnt_ref")
+    box = node.parent.parent if is_back and node.parent is not None else None
+    return box if box is not None and box.tag == "div" else node
 
 
 OPENED_BY_NAME = ("expand", "accordion", "collaps", "toggle")

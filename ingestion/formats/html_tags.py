@@ -5,9 +5,9 @@ from typing import Any
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 PARAGRAPHS = HEADINGS | {"address", "article", "aside", "blockquote", "dl", "fieldset", "figure"}
-ASKED, ANSWERED, BOXED = "asked", "answered", "boxed"
+ASKED, ANSWERED, BOXED, MARKED = "asked", "answered", "boxed", "marked"
 """A question above its answer or the title of a box, the end of what holds the question and its
-answer, and that of a box; no page has such tags."""
+answer, that of a box, and a mark that a note begins with; no page has such tags."""
 PARAGRAPHS |= {ASKED, "footer", "header", "hr", "main", "p", "pre", "section", "table"}
 LINES = frozenset(
     {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}

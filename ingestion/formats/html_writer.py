@@ -15,6 +15,7 @@ from ingestion.formats.html_tags import (
     BREAKS,
     HEADINGS,
     LONGEST_TERM,
+    MARKED,
     QUESTION,
     integer,
 )
@@ -281,6 +282,8 @@ class Writer:
             self._end_answer()
         elif tag == BOXED:
             self._end_box()
+        elif tag == MARKED:
+            self._space = True
         elif tag == "li":
             self._marker, self._after_marker = "", False  # of an item without text
         self._break_around(tag)
@@ -301,6 +304,11 @@ class Writer:
             self._edge = False
             self._write(" ".join(words), space=space)
         self._space = text[-1:].isspace() or (self._space and not words)
+
+    @property
+    def at_start(self) -> bool:
+        """Whether what follows begins a line."""
+        return self._breaks > 0 or not self._parts
 
     @property
     def between_blocks(self) -> bool:

@@ -187,3 +187,21 @@ def test_signs_and_figures_for_eyes_only_are_read(name: str) -> None:
 def test_a_stated_encoding_holds_for_letters_that_stand_alone() -> None:
     page = "<meta charset=windows-1252><p>· Vans<p>Allowed: <font face=Wingdings>û</font><p>Ñ"
     assert extract(page.encode("cp1252"), "a.html").text == "· Vans\n\nAllowed: ✗\n\nÑ"
+
+
+def test_the_mark_of_a_note_does_not_melt_into_its_first_number() -> None:
+    note = '<div id="sdfootnote1"><p><a name="sym" href="#anc">1</a>30 days, <a href="#x">2</a>0'
+    assert of_page(f"<p>Text.{note}") == "Text.\n\n1 30 days, 20"
+
+
+COMMENTED = {
+    "Google": '<p>It costs 5.<sup><a href="#cmnt1" id="cmnt_ref1">[a]</a></sup></p>'
+    '<div><p><a href="#cmnt_ref1" id="cmnt1">[a]</a><span>Is it 6?</span></p><p>Yes.</p></div>',
+    "Word": '<p>It costs 5.<a class=msocomanchor href="#_msocom_1">[B1]</a></p>'
+    "<div style='mso-element:comment-list'><div><p>Is it 6?</p></div></div>",
+}
+
+
+@pytest.mark.parametrize("program", COMMENTED)
+def test_what_reviewers_said_of_a_document_is_no_part_of_its_page(program: str) -> None:
+    assert of_page(COMMENTED[program]) == "It costs 5."
