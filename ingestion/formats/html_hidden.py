@@ -89,8 +89,8 @@ STRUCK_NAMES = frozenset({"line-through", "strike", "strike-through", "strikethr
 STRUCK_NAMES |= {"text-decoration-line-through", "text-line-through", "text-strike"}
 _OLD = r"(?:before|compare(?:-at)?|crossed|old|original|regular|retail|rrp|was)"
 _NEW = r"(?:actual|current|discount(?:ed)?|final|new|now|offer|promo|sale|special)"
-OLD_PRICE = re.compile(rf"(?:\w+[-_]+)*(?:{_OLD}[-_]*price|price[-_]+{_OLD})", re.IGNORECASE)
-NEW_PRICE = re.compile(rf"(?:\w+[-_]+)*(?:{_NEW}[-_]*price|price[-_]+{_NEW})", re.IGNORECASE)
+OLD_PRICE = re.compile(rf"(?:[a-z\d]+[-_]+)*(?:{_OLD}[-_]*price|price[-_]+{_OLD})", re.IGNORECASE)
+NEW_PRICE = re.compile(rf"(?:[a-z\d]+[-_]+)*(?:{_NEW}[-_]*price|price[-_]+{_NEW})", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]{4}")
 
 

@@ -6,21 +6,19 @@ from typing import Any
 from ingestion.formats.html_tags import LONGEST_PART, NAMED_FOR_EARS
 
 TICK, CROSS, FULL_BOX, EMPTY_BOX = "✓", "✗", "☒", "☐"
-_SETS = (
-    r"(?:fa|bi|bx|glyphicon|dashicons|feather|la|lucide|mdi|octicon|ph|ri|ti|(?:\w+[-_])*icons?)"
-)
+_SETS = r"(?:fa|bi|bx|glyphicon|dashicons|feather|la|lucide|mdi|octicon|ph|ri|ti|(?:[a-z\d]+[-_])*icons?)"
 """What the names of signs begin with in sets of them."""
 _HOW = r"(?:alt|bold|circle|fill(?:ed)?|lg|light|line|mark|o|outline|round(?:ed)?|solid|square|\d+)"
 
 
 def _named(what: str) -> re.Pattern[str]:
-    of_set = rf"{_SETS}[-_]+(?:{_HOW}[-_])*(?:{what})(?:[-_]{_HOW})*"
+    of_set = rf"{_SETS}[-_]+(?:{_HOW}[-_]){{0,4}}(?:{what})(?:[-_]{_HOW}){{0,4}}"
     return re.compile(rf"{of_set}|(?:{what})[-_]+icon", re.IGNORECASE)
 
 
 _YES, _NO = _named("check|checkmark|tick|ok|yes"), _named("cross|times|xmark|x|close|remove|no|ban")
-_ON = re.compile(r"(?:\w+[-_])*checkbox(?:--?|__?)(?:on|checked)", re.IGNORECASE)
-_OFF = re.compile(r"(?:\w+[-_])*checkbox(?:--?|__?)(?:off|unchecked)", re.IGNORECASE)
+_ON = re.compile(r"(?:[a-z\d]+[-_])*checkbox(?:--?|__?)(?:on|checked)", re.IGNORECASE)
+_OFF = re.compile(r"(?:[a-z\d]+[-_])*checkbox(?:--?|__?)(?:off|unchecked)", re.IGNORECASE)
 _NAMES = ((_YES, TICK), (_NO, CROSS), (_ON, FULL_BOX), (_OFF, EMPTY_BOX))
 MAY_SIGN = re.compile(
     r"checkbox|task-?list|icon|class=[\"'][^\"']{0,100}[-_](?:check|tick|ok|x|times)"

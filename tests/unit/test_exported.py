@@ -205,3 +205,21 @@ COMMENTED = {
 @pytest.mark.parametrize("program", COMMENTED)
 def test_what_reviewers_said_of_a_document_is_no_part_of_its_page(program: str) -> None:
     assert of_page(COMMENTED[program]) == "It costs 5."
+
+
+MARKDOWN = [
+    ("It costs {--5--}{++6++} a day{>>sure?<<}.", "It costs 6 a day."),
+    ("Open {~~daily~>on Monday~~}, {==not==} at night.", "Open on Monday, not at night."),
+    ("Text `{++as it is++}`.", "Text {++as it is++}."),
+    ("| API | :x: |\n|---|---|\n| SSO | :white_check_mark: |", "API | ✗\nSSO | ✓"),
+    ("- :material-close:{ .red } Pets\n- :octicons-check-16: Wifi", "- ✗ Pets\n- ✓ Wifi"),
+    ("At 10:x:5 and :tada: now", "At 10:x:5 and :tada: now"),
+    ("> [!warning]- Limits\n> Ends at 12.", "Warning: Limits\nEnds at 12."),
+    ("> Text.\n>\n> > [!note]\n> > Not on Sundays.", "Text.\n\nNote: Not on Sundays."),
+]
+"""Markdown, and what is seen of it."""
+
+
+@pytest.mark.parametrize(("source", "seen"), MARKDOWN)
+def test_marks_of_markdown_are_read_as_they_are_shown(source: str, seen: str) -> None:
+    assert extract(source.encode(), "a.md").text == seen
