@@ -6,7 +6,9 @@ from typing import Any
 from ingestion.formats.html_tags import LONGEST_PART, NAMED_FOR_EARS
 
 TICK, CROSS, FULL_BOX, EMPTY_BOX = "✓", "✗", "☒", "☐"
-_SETS = r"(?:fa|bi|bx|glyphicon|dashicons|feather|la|lucide|mdi|octicon|ph|ri|ti|(?:[a-z\d]+[-_])*icons?)"
+_SETS = (
+    r"(?:fa|bi|bx|glyphicon|dashicons|feather|la|lucide|mdi|octicon|ph|ti|(?:[a-z\d]+[-_])*icons?)"
+)
 """What the names of signs begin with in sets of them."""
 _HOW = r"(?:alt|bold|circle|fill(?:ed)?|lg|light|line|mark|o|outline|round(?:ed)?|solid|square|\d+)"
 
