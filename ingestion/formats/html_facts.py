@@ -13,6 +13,7 @@ from ingestion.formats.html_tags import (
     LONGEST_TERM,
     PARAGRAPHS,
     QUESTION,
+    after,
     before,
     names_of,
     toggle_of,
@@ -95,6 +96,8 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
                     _place(facts, opener, node)
     if any(name in lowered_source for name in TAB_SETS):
         _match_labels(tree, facts)
+    if TABS_BY_CLASS.search(lowered_source):
+        _match_menus(tree, facts)
     return facts
 
 
@@ -115,6 +118,46 @@ OPENED = ", ".join(f"[class*={name} i]" for name in OPENED_BY_NAME)
 
 
 TAB_SETS = ("tabbed-set", "sd-tab-set")
+MENU_OF_TABS = "[class*=tab i] > [class*=tab i]:first-child"
+TAB_TAGS = frozenset({"a", "button", "div", "li", "span"})
+MOST_TABS = 20
+
+
+def _match_menus(tree: Any, facts: Facts) -> None:
+    """Tabs that only their classes tell of: short names side by side, and after them, or in the
+    next box, as many panels."""
+    for first in tree.css(MENU_OF_TABS):
+        tabs = [*first.parent.iter()]
+        if 2 <= len(tabs) <= MOST_TABS and all(_may_be_tab(tab, facts) for tab in tabs):
+            for tab, panel in zip(tabs, _panels_after(first.parent, len(tabs)), strict=False):
+                _place(facts, tab, panel)
+
+
+def _may_be_tab(tab: Any, facts: Facts) -> bool:
+    if tab.tag not in TAB_TAGS or not TAB.search(tab.attributes.get("class") or ""):
+        return False
+    is_taken = tab.mem_id in facts.placed or tab.mem_id in facts.labels
+    return not is_taken and 0 < len(tab.text().strip()) <= LONGEST_PART and _is_leaf(tab)
+
+
+def _panels_after(menu: Any, count: int) -> list[Any]:
+    """So many boxes named as panels that follow a menu, or stand in the box after it; else none."""
+    follows: list[Any] = []
+    one = after(menu)
+    while one is not None and len(follows) <= count:
+        follows.append(one)
+        one = after(one)
+    within = [*follows[0].iter()] if follows else []
+    for panels in (follows, within):
+        named = [PANEL.search(one.attributes.get("class") or "") for one in panels]
+        if len(panels) == count and all(named) and all(one.text().strip() for one in panels):
+            return panels
+    return []
+
+
+TABS_BY_CLASS = re.compile(r"class=[\"']?[^\"'>]{0,60}\btabs?\b")
+TAB = re.compile("tab(?!l)", re.IGNORECASE)
+PANEL = re.compile(r"tab(?!l)|panel|pane\b", re.IGNORECASE)
 
 
 def _match_labels(tree: Any, facts: Facts) -> None:

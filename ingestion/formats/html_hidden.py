@@ -65,8 +65,12 @@ def style_inside(node: Any, style: Any, sheets: Any, facts: Facts) -> Any | None
 
 JUDGED = frozenset({"button", "dialog"})
 """What may be left out though it has no attribute."""
-LEGACY = (("color", "color"), ("text", "color"), ("bgcolor", "background-color"))
-LEGACY += (("face", "font-family"),)
+LEGACY = (
+    ("color", "color"),
+    ("text", "color"),
+    ("bgcolor", "background-color"),
+    ("face", "font-family"),
+)
 TEXT_PROPERTIES = frozenset({"color", "background-color", "background", "font-size", "font"})
 """A panel that opens later is judged by its print only."""
 

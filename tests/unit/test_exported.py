@@ -223,3 +223,34 @@ MARKDOWN = [
 @pytest.mark.parametrize(("source", "seen"), MARKDOWN)
 def test_marks_of_markdown_are_read_as_they_are_shown(source: str, seen: str) -> None:
     assert extract(source.encode(), "a.md").text == seen
+
+
+TABS = [
+    "<div class=tabs><div class=tabs-menu><span class=tabs-link>Monthly</span>"
+    "<span class=tabs-link>Annual</span></div><div class=tab><p>7 days.</div>"
+    '<div class="tab hidden"><p>30 days.</div></div>',
+    "<ul class=tab-nav><li class=tab-item>Monthly<li class=tab-item>Annual</ul><div class=box>"
+    "<div class=tab-pane><p>7 days.</div><div class=tab-pane><p>30 days.</div></div>",
+]
+
+
+@pytest.mark.parametrize("tabs", TABS)
+def test_tabs_that_only_classes_tell_of_head_their_panels(tabs: str) -> None:
+    assert of_page(f"<h1>Refunds</h1>{tabs}") == (
+        "Refunds\n\nMonthly\n\n7 days.\n\nAnnual\n\n30 days."
+    )
+
+
+def test_names_of_tabs_without_panels_stay_where_they_are() -> None:
+    body = "<div class=tabs><a class=tab>One</a> <a class=tab>Two</a></div><p>Text.<p>More."
+    assert of_page(body) == "One Two\n\nText.\n\nMore."
+
+
+def test_rows_and_cells_of_boxes_are_no_tabs() -> None:
+    rows = [
+        f"<div class=table-row><div class=table-cell>{name}</div>"
+        f"<div class=table-cell>{fee}</div></div>"
+        for name, fee in (("Plan", "Fee"), ("Pro", "9"), ("Max", "20"))
+    ]
+    found = of_page(f"<div class=tabs>{''.join(rows)}</div>").replace(":", "")
+    assert found.split() == ["Plan", "Fee", "Pro", "9", "Max", "20"]
