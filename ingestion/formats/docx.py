@@ -7,7 +7,7 @@ from typing import Any
 
 from ingestion.formats.document import Read
 from ingestion.formats.docx_numbers import Numbering
-from ingestion.formats.docx_styles import Styles, W, is_hidden, value, w
+from ingestion.formats.docx_styles import OFF, Styles, W, is_hidden, value, w
 from ingestion.formats.equations import M, from_omml
 from ingestion.formats.limits import corrupt
 from ingestion.formats.ooxml import RELATION_ID, Package
@@ -190,6 +190,8 @@ class _Reader:
             tag = node.tag
             if tag == f"{W}fldChar" or tag == f"{W}instrText":
                 _field(node, found.fields)
+                if not hidden:
+                    mark.append(_box(node))
             elif hidden or is_in_page_field(found.fields) or tag in DROPPED:
                 continue
             elif tag == f"{W}txbxContent":
@@ -286,6 +288,16 @@ def _sign(node: Any) -> str:
     code = node.get(f"{W}char") or ""
     font = node.get(f"{W}font") or USUAL_FONT
     return printed(chr(int(code, 16)), font) if re.fullmatch("[0-9A-Fa-f]{1,4}", code) else ""
+
+
+def _box(node: Any) -> str:
+    """The box of an old form that a field draws; empty for other fields."""
+    box = node.find(w("ffData/checkBox"))
+    if box is None:
+        return ""
+    stated = box.find(f"{W}checked")
+    stated = box.find(f"{W}default") if stated is None else stated
+    return "☐" if stated is None or stated.get(f"{W}val", "1") in OFF else "☒"
 
 
 def _is_unseen_shape(node: Any) -> bool:

@@ -254,3 +254,14 @@ def test_rows_and_cells_of_boxes_are_no_tabs() -> None:
     ]
     found = of_page(f"<div class=tabs>{''.join(rows)}</div>").replace(":", "")
     assert found.split() == ["Plan", "Fee", "Pro", "9", "Max", "20"]
+
+
+def test_boxes_of_old_forms_show_whether_they_are_ticked() -> None:
+    box = (
+        '<w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox>{}</w:checkBox></w:ffData>'
+        "</w:fldChar>"
+    )
+    code, end = "<w:instrText> FORMCHECKBOX </w:instrText>", '<w:fldChar w:fldCharType="end"/>'
+    pets = [box.format('<w:default w:val="0"/><w:checked/>'), code, end, "<w:t> Pets, </w:t>"]
+    loud = [box.format('<w:default w:val="0"/>'), code, end, "<w:t> Loud</w:t>"]
+    assert of_runs(*pets, *loud) == "☒ Pets, ☐ Loud"
