@@ -80,7 +80,7 @@ def _declared(data: bytes) -> str | None:
     if found is None:
         return None
     name = (found[1] or found[2]).decode("ascii").lower()
-    return _plausible(data, WEB_NAMES.get(name, name))
+    return _plausible(data, WEB_NAMES.get(name, name), is_told=True)
 
 
 def _detected(data: bytes) -> str | None:
@@ -97,14 +97,16 @@ def _detected(data: bytes) -> str | None:
     return next((text for text in texts if text), None)
 
 
-def _plausible(data: bytes, encoding: str) -> str | None:
+def _plausible(data: bytes, encoding: str, is_told: bool = False) -> str | None:
+    """The text in an encoding, None where it looks like none; what is told needs less proof."""
     try:
         text = data.decode(encoding)
     except (UnicodeDecodeError, LookupError):
         return None
     if CONTROLS.search(text):
         return None
-    strange = sum(_is_strange(text, match.start()) for match in FOREIGN.finditer(text[:SAMPLE]))
+    found = FOREIGN.finditer(text[:SAMPLE])
+    strange = sum(_is_strange(text, match.start(), is_told) for match in found)
     return None if strange > len(FOREIGN.findall(text[:SAMPLE])) / 50 else text
 
 
@@ -113,8 +115,11 @@ NEVER_WITHIN = frozenset("†‡•§©®™°…€£¥¢»‹«›„‚“”
 """Marks that no word holds between two of its letters."""
 
 
-def _is_strange(text: str, at: int) -> bool:
-    """Whether a character does not fit its neighbours: a wrong encoding shows in such pairs."""
+def _is_strange(text: str, at: int, may_be_alone: bool) -> bool:
+    """Whether a character does not fit its neighbours: a wrong encoding shows in such pairs.
+
+    A letter by itself may be one of a list, or a sign of a font that the page names.
+    """
     char, before, after = text[at], text[at - 1 : at], text[at + 1 : at + 2]
     category = unicodedata.category(char)
     if category == "Lo" or char in "ªº" or category[0] in "MNZ":
@@ -126,7 +131,7 @@ def _is_strange(text: str, at: int) -> bool:
     if category == "Lu":
         # A capital inside or at the end of a word in small letters.
         return before.islower() and text[at - 2 : at] != "Mc"
-    alone = not before.isalpha() and not after.isalpha()
+    alone = not may_be_alone and not before.isalpha() and not after.isalpha()
     return before.isdigit() or (alone and char not in "àáéèêíóòôöåæøãõîъвскиаояуїєàηοτή")
 
 

@@ -39,12 +39,13 @@ PROPERTIES = frozenset(
     | {"text-indent", "margin-left", "margin-top", "clip", "clip-path", "height", "max-height"}
     | {"width", "max-width", "overflow", "overflow-x", "overflow-y", "transform", "zoom"}
     | {"text-decoration", "text-decoration-line", "list-style", "list-style-type", "scale"}
-    | {"content-visibility", "-webkit-text-fill-color", "vertical-align"}
+    | {"content-visibility", "-webkit-text-fill-color", "vertical-align", "font-family"}
 )
 WEIGHTS = frozenset({"font-weight", "font"})
 LAYOUT = WEIGHTS | {"display", "flex-direction"}
 """What tells a question or a label from what it stands above or beside."""
 DYNAMIC = re.compile(r"::|:(?:hover|focus|active|target|checked|visited|before|after|first-l)")
+AFTER_SIZE = re.compile(r"^.*?\d\S*\s+")
 LENGTH = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(px|pt|pc|em|rem|ex|ch|in|cm|mm|vw|vh|%)?")
 PIXELS = {"px": 1.0, "": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 37.8, "mm": 3.78}
 PIXELS |= {"em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0, "vw": 12.8, "vh": 8.0, "%": 12.8}
@@ -66,6 +67,7 @@ class Style:
     opacity: float = 1.0
     visible: bool = True
     list_type: str = ""
+    font: str = ""
     mark: str = ""
     """"sup" or "sub" for an element that is itself raised or lowered; it is not passed on."""
 
@@ -321,6 +323,8 @@ def inherited(style: Style, found: Declarations) -> Style:
     changes: dict[str, Any] = {}
     if size := found.get("font-size") or _font_size(found.get("font", "")):
         changes["font_px"] = _font_px(size, style.font_px)
+    if families := found.get("font-family") or AFTER_SIZE.sub("", found.get("font", "")):
+        changes["font"] = families.split(",")[0].strip()
     if colour := found.get("-webkit-text-fill-color") or found.get("color"):
         changes |= _print(colour)
     if "background" in found or "background-color" in found or "background-image" in found:

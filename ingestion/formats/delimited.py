@@ -15,8 +15,8 @@ from ingestion.formats.tables import MAX_HEADER, REPEAT_AFTER, cell_text
 from ingestion.formats.text import LINE_BREAK
 
 SAMPLE = 20_000
-MAX_TITLES = 3
-"""Lines among which the first one with several cells is looked for."""
+MAX_TITLES = 8
+"""Lines among which the one that names the columns is looked for."""
 DELIMITERS = ",;\t|"
 SELDOM = {"^": 1, "~": 1, "¦": 1, ":": 2}
 """Delimiters of some files, and how many a line must have: one colon may be that of a time."""
@@ -87,13 +87,22 @@ def _goes_on(header: str, line: str) -> bool:
     return same and len(one) == len(other) > 1 and not re.search(r"\d", header + line)
 
 
+def _names(lines: list[str]) -> int:
+    """The place of the row that names the columns: the first over more than half of the width of
+    the table; what stands above says something of all of it."""
+    widths = [line.rstrip(" |").count(" | ") + 1 for line in lines[: 2 * MAX_TITLES]]
+    least = max(2, max(widths, default=0) // 2 + 1)
+    return next((n for n, width in enumerate(widths[:MAX_TITLES]) if width >= least), 0)
+
+
 def grouped(lines: list[str]) -> Iterator[Block]:
     """Rows in groups of a passage's size, each under the row that names the columns, and a title
     above that, where these are short."""
     if sum(map(len, lines)) > MAX_TEXT_CHARACTERS:
         raise too_long()
-    top = next((n for n, line in enumerate(lines[:MAX_TITLES]) if " | " in line), 0) + 1
-    top += next((n for n, pair in enumerate(pairwise(lines[top - 1 :])) if not _goes_on(*pair)), 0)
+    first = _names(lines)
+    top = first + 1
+    top += next((n for n, pair in enumerate(pairwise(lines[first:])) if not _goes_on(*pair)), 0)
     header = "\n".join(lines[:top])
     if len(header) > MAX_HEADER:
         header = ""

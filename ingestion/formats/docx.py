@@ -7,11 +7,12 @@ from typing import Any
 
 from ingestion.formats.document import Read
 from ingestion.formats.docx_numbers import Numbering
-from ingestion.formats.docx_styles import Styles, W, is_hidden, value, w
+from ingestion.formats.docx_styles import OFF, Styles, W, is_hidden, value, w
 from ingestion.formats.equations import M, from_omml
 from ingestion.formats.limits import corrupt
 from ingestion.formats.ooxml import RELATION_ID, Package
 from ingestion.formats.pieces import END, MAX_HEADING, NOTE, Piece, joined, with_questions
+from ingestion.formats.symbol_fonts import USUAL_FONT, printed
 from ingestion.formats.titles import is_garbage_title
 from ingestion.formats.word import (
     CONTENTS,
@@ -19,7 +20,6 @@ from ingestion.formats.word import (
     FOOTNOTE,
     PAGE_FIELD,
     PAPER,
-    SIGNS,
     Cell,
     Paragraph,
     Rows,
@@ -190,14 +190,18 @@ class _Reader:
             tag = node.tag
             if tag == f"{W}fldChar" or tag == f"{W}instrText":
                 _field(node, found.fields)
+                if not hidden:
+                    mark.append(_box(node))
             elif hidden or is_in_page_field(found.fields) or tag in DROPPED:
                 continue
             elif tag == f"{W}txbxContent":
                 found.boxes.append(node)
             elif tag in (f"{W}footnoteReference", f"{W}endnoteReference"):
                 self._cite(node, found)
+            elif tag == f"{W}sym":
+                mark.append(_sign(node))
             elif (text := _text(node)) is not None:
-                mark.append(text)
+                mark.append(printed(text, looks.get("font", "")))
             elif not _is_unseen_shape(node):
                 stack.extend(reversed(node))
         found.take("".join(mark), looks)
@@ -276,10 +280,24 @@ def _text(node: Any) -> str | None:
         return WHITE[tag]
     if tag == f"{M}t":
         return node.text or ""
-    if tag == f"{W}sym":
-        code = (node.get(f"{W}char") or "").upper()
-        return SIGNS.get(code, "")
     return None
+
+
+def _sign(node: Any) -> str:
+    """What a character of a font shows that is named with it."""
+    code = node.get(f"{W}char") or ""
+    font = node.get(f"{W}font") or USUAL_FONT
+    return printed(chr(int(code, 16)), font) if re.fullmatch("[0-9A-Fa-f]{1,4}", code) else ""
+
+
+def _box(node: Any) -> str:
+    """The box of an old form that a field draws; empty for other fields."""
+    box = node.find(w("ffData/checkBox"))
+    if box is None:
+        return ""
+    stated = box.find(f"{W}checked")
+    stated = box.find(f"{W}default") if stated is None else stated
+    return "☐" if stated is None or stated.get(f"{W}val", "1") in OFF else "☒"
 
 
 def _is_unseen_shape(node: Any) -> bool:

@@ -104,6 +104,9 @@ def _run_properties(node: Any) -> Properties:
     for name in ("color", "sz", "vertAlign", "highlight", "position"):
         if stated := value(node, name):
             found[name] = stated
+    fonts = node.find(f"{W}rFonts")
+    if fonts is not None and (font := fonts.get(f"{W}hAnsi") or fonts.get(f"{W}ascii")):
+        found["font"] = font
     shade = node.find(f"{W}shd")
     if shade is not None:
         found["fill"] = shade.get(f"{W}fill") or "auto"

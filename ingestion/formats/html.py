@@ -9,8 +9,10 @@ from ingestion.formats.document import Read
 from ingestion.formats.equations import from_mathml
 from ingestion.formats.html_facts import MAY_ASK, Facts, facts_of
 from ingestion.formats.html_hidden import style_inside
-from ingestion.formats.html_tags import ANSWERED, ASKED, BACK_LINK, BOXED, integer, names_of
+from ingestion.formats.html_signs import SIGN_TAGS, sign_of
+from ingestion.formats.html_tags import ANSWERED, ASKED, BACK_LINK, BOXED, MARKED, integer, names_of
 from ingestion.formats.html_writer import Writer
+from ingestion.formats.symbol_fonts import printed
 
 MAX_DEPTH = 400
 """As browsers do: deeper elements are taken as children of the last one."""
@@ -114,8 +116,13 @@ def _walk(tree: Any, source: str) -> Writer:
         elif (tag := node.tag) == "-text":
             if not style.unseen:
                 writer.doubt = DOUBT if style.doubtful else ""
-                writer.text(node.text_content or "")
+                said = node.text_content or ""
+                writer.text(printed(said, style.font) if style.font else said)
         elif node.is_element_node:
+            if facts.may_sign and tag in SIGN_TAGS and (sign := sign_of(node, tag)):
+                if not style.unseen:
+                    writer.text(f" {sign} ")
+                continue
             inside = style_inside(node, style, sheets, facts)
             if inside is None:
                 continue
@@ -136,7 +143,8 @@ def _walk(tree: Any, source: str) -> Writer:
                 if node.mem_id in facts.asked.around:
                     stack.append((node, ANSWERED, inside))
                 is_asked = node.mem_id in facts.asked.questions
-                tag = ASKED if is_asked else _part_of_table(node, tag)
+                begins = tag == "a" and writer.at_start and _is_mark(node)
+                tag = ASKED if is_asked else MARKED if begins else _part_of_table(node, tag)
                 writer.open(node, tag, facts, inside.list_type)
                 stack.append((node, tag, inside))
             children = node.iter(include_text=True) if tag != "table" else _in_order(node)
@@ -170,6 +178,15 @@ def _part_of_table(node: Any, tag: str) -> str:
         level = integer(attributes.get("aria-level")) or 2
         return f"h{max(1, min(level, MAX_HEADING))}"
     return TABLE_ROLES.get(role, tag)
+
+
+MARK = re.compile(r"\[?(?:\d{1,3}|[a-z]|[ivx]{2,4}|[*†‡]+)\]?")
+
+
+def _is_mark(link: Any) -> bool:
+    """Whether a link is the mark of a note, which leads back to where it is cited."""
+    leads_within = (link.attributes.get("href") or "").startswith("#")
+    return leads_within and MARK.fullmatch(link.text().strip()) is not None
 
 
 def _cites(link: Any, facts: Facts) -> bool:

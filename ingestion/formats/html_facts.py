@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingestion.formats.html_signs import MAY_SIGN
 from ingestion.formats.html_tags import (
     CONTROLS,
     HEADINGS,
@@ -12,6 +13,8 @@ from ingestion.formats.html_tags import (
     LONGEST_TERM,
     PARAGRAPHS,
     QUESTION,
+    after,
+    before,
     names_of,
     toggle_of,
 )
@@ -32,17 +35,21 @@ class Facts:
     notes: dict[str, Any] = field(default_factory=dict)
     """Footnotes by the address their mark leads to; they stand where they are cited."""
     moved: set[int] = field(default_factory=set)
-    """Footnotes that were written already."""
+    """Footnotes that were written already, and comments."""
     beside: dict[int, str] = field(default_factory=dict)
     """What stands before the parts of a card, which go on the line of its first one."""
     banners: set[int] = field(default_factory=set)
     """What asks to allow cookies, with its buttons."""
     asked: Asked = field(default_factory=Asked)
+    may_sign: bool = False
+    """Whether signs without text may stand in it."""
     reachable: set[int] = field(default_factory=set)
     """What a button opens: hidden until then, but there for every reader."""
 
 
 BLOCKS = ("h1", "h2", "h3", "h4", "pre", "blockquote", "p + p", "table")
+LONGEST_CELL = 600
+"""Characters of a cell that holds no part of a page."""
 IN_LAYOUT = ", ".join(f"table {block}" for block in BLOCKS)
 """What stands in a table only where that arranges a page."""
 NAMED = re.compile(r"id\b(?<!\wid)")
@@ -57,12 +64,13 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
     lowered_source = source.lower()
     if "<table" in lowered_source:
         arranged = {(outer := _around(node, "table")).mem_id: outer for node in tree.css(IN_LAYOUT)}
-        facts.layouts = {id for id, outer in arranged.items() if not _is_table_of_tables(outer)}
+        facts.layouts = {id for id, outer in arranged.items() if not _holds_data(outer)}
     if "<header" in lowered_source:
         headers: dict[int, set[str]] = {}
         for node in tree.css("header nav, header h1"):
             headers.setdefault(_around(node, "header").mem_id, set()).add(node.tag)
         facts.site_headers = {id for id, tags in headers.items() if tags == {"nav"}}
+    facts.may_sign = MAY_SIGN.search(lowered_source) is not None
     if lowered_source.count("<div") > 3:
         facts.beside = _cards(tree)
     for row in sheets.in_rows():
@@ -73,6 +81,8 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
         titled(tree, facts.asked)
     if any(words in lowered_source for words in CONSENT):
         facts.banners = _banners(tree)
+    if any(sign in lowered_source for sign in COMMENTED):
+        facts.moved |= {_comment(node).mem_id for node in tree.css(COMMENTS)}
     named = NAMED.search(lowered_source)
     targets = {node.id: node for node in tree.css("[id]")} if named else {}
     facts.notes = {f"#{id}": node for id, node in targets.items() if _is_note(node)}
@@ -86,7 +96,21 @@ def facts_of(tree: Any, source: str, sheets: Any) -> Facts:
                     _place(facts, opener, node)
     if any(name in lowered_source for name in TAB_SETS):
         _match_labels(tree, facts)
+    if TABS_BY_CLASS.search(lowered_source):
+        _match_menus(tree, facts)
     return facts
+
+
+COMMENTED = ("#cmnt", "#_msocom", "mso-element:comment")
+COMMENTS = "a[href^='#cmnt'], a[href^='#_msocom'], [style*='mso-element:comment-list']"
+"""What reviewers said of a document of Google or Word that became a page, and the marks of it."""
+
+
+def _comment(node: Any) -> Any:
+    """The box of the comment that a link leads back from, else the node."""
+    is_back = (node.attributes.get("href") or "").startswith("#cmnt_ref")
+    box = node.parent.parent if is_back and node.parent is not None else None
+    return box if box is not None and box.tag == "div" else node
 
 
 OPENED_BY_NAME = ("expand", "accordion", "collaps", "toggle")
@@ -94,6 +118,46 @@ OPENED = ", ".join(f"[class*={name} i]" for name in OPENED_BY_NAME)
 
 
 TAB_SETS = ("tabbed-set", "sd-tab-set")
+MENU_OF_TABS = "[class*=tab i] > [class*=tab i]:first-child"
+TAB_TAGS = frozenset({"a", "button", "div", "li", "span"})
+MOST_TABS = 20
+
+
+def _match_menus(tree: Any, facts: Facts) -> None:
+    """Tabs that only their classes tell of: short names side by side, and after them, or in the
+    next box, as many panels."""
+    for first in tree.css(MENU_OF_TABS):
+        tabs = [*first.parent.iter()]
+        if 2 <= len(tabs) <= MOST_TABS and all(_may_be_tab(tab, facts) for tab in tabs):
+            for tab, panel in zip(tabs, _panels_after(first.parent, len(tabs)), strict=False):
+                _place(facts, tab, panel)
+
+
+def _may_be_tab(tab: Any, facts: Facts) -> bool:
+    if tab.tag not in TAB_TAGS or not TAB.search(tab.attributes.get("class") or ""):
+        return False
+    is_taken = tab.mem_id in facts.placed or tab.mem_id in facts.labels
+    return not is_taken and 0 < len(tab.text().strip()) <= LONGEST_PART and _is_leaf(tab)
+
+
+def _panels_after(menu: Any, count: int) -> list[Any]:
+    """So many boxes named as panels that follow a menu, or stand in the box after it; else none."""
+    follows: list[Any] = []
+    one = after(menu)
+    while one is not None and len(follows) <= count:
+        follows.append(one)
+        one = after(one)
+    within = [*follows[0].iter()] if follows else []
+    for panels in (follows, within):
+        named = [PANEL.search(one.attributes.get("class") or "") for one in panels]
+        if len(panels) == count and all(named) and all(one.text().strip() for one in panels):
+            return panels
+    return []
+
+
+TABS_BY_CLASS = re.compile(r"class=[\"']?[^\"'>]{0,60}\btabs?\b")
+TAB = re.compile("tab(?!l)", re.IGNORECASE)
+PANEL = re.compile(r"tab(?!l)|panel|pane\b", re.IGNORECASE)
 
 
 def _match_labels(tree: Any, facts: Facts) -> None:
@@ -106,9 +170,9 @@ def _match_labels(tree: Any, facts: Facts) -> None:
             for tab, panel in zip(tabs, panels, strict=True):
                 _place(facts, tab, panel)
     for panel in tree.css(".tabbed-set > .tabbed-content, .sd-tab-set > .sd-tab-content"):
-        before = _before(panel)
-        if before is not None and before.tag == "label":
-            _place(facts, before, panel)
+        beside = before(panel)
+        if beside is not None and beside.tag == "label":
+            _place(facts, beside, panel)
 
 
 def _is_plain_title(opener: Any, facts: Facts) -> bool:
@@ -120,22 +184,14 @@ def _is_plain_title(opener: Any, facts: Facts) -> bool:
     return inner is None and not asked_already and not is_heading and len(said) <= LONGEST_TERM
 
 
-def _before(node: Any) -> Any | None:
-    """The element before one, where only white space parts them."""
-    before = node.prev
-    while before is not None and before.tag == "-text" and not (before.text_content or "").strip():
-        before = before.prev
-    return before if before is not None and before.is_element_node else None
-
-
 def _opener(node: Any) -> Any | None:
     """What stands before an element and says by the same name that it opens it."""
-    before = _before(node)
-    if before is None or not before.text().strip():
+    opener = before(node)
+    if opener is None or not opener.text().strip():
         return None
-    both = [(one.attributes.get("class") or "").lower() for one in (before, node)]
+    both = [(one.attributes.get("class") or "").lower() for one in (opener, node)]
     opens = any(name in both[0] and name in both[1] for name in OPENED_BY_NAME)
-    return before if opens else None
+    return opener if opens else None
 
 
 MAY_ASK = re.compile("[?？؟]|&(?:quest|#63|#x3f);", re.IGNORECASE)
@@ -184,6 +240,21 @@ def _may_be_banner(box: Any) -> bool:
     if box.tag in NO_BANNER or len(box.text()) > LONGEST_BANNER:
         return False
     return box.css_first("main, article, h1, nav") is None
+
+
+def _holds_data(table: Any) -> bool:
+    """Whether a table with blocks in its cells has rows to read all the same."""
+    if len(table.css("table")) > 1:
+        return _is_table_of_tables(table)
+    rows = [[len(" ".join(cell.text().split())) for cell in row.iter()] for row in table.css("tr")]
+    counts = [len(row) for row in rows if len(row) > 1]
+    if len(counts) < 2 or 2 * counts.count(max(counts, key=counts.count)) < len(rows):
+        return False
+    lengths = [length for row in rows for length in row]
+    names = [row[0] for row in rows if row]
+    short = sum(length <= LONGEST_PART for length in lengths)
+    named = 0 not in names and max(names) <= LONGEST_PART
+    return max(lengths) <= LONGEST_CELL and (named or 3 * short > 2 * len(lengths))
 
 
 def _is_table_of_tables(table: Any) -> bool:

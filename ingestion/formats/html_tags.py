@@ -1,12 +1,13 @@
 """What the readers of pages call elements, and what they ask of their attributes."""
 
 import re
+from typing import Any
 
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 PARAGRAPHS = HEADINGS | {"address", "article", "aside", "blockquote", "dl", "fieldset", "figure"}
-ASKED, ANSWERED, BOXED = "asked", "answered", "boxed"
+ASKED, ANSWERED, BOXED, MARKED = "asked", "answered", "boxed", "marked"
 """A question above its answer or the title of a box, the end of what holds the question and its
-answer, and that of a box; no page has such tags."""
+answer, that of a box, and a mark that a note begins with; no page has such tags."""
 PARAGRAPHS |= {ASKED, "footer", "header", "hr", "main", "p", "pre", "section", "table"}
 LINES = frozenset(
     {"body", "br", "caption", "dd", "details", "dialog", "div", "dt", "figcaption", "form"}
@@ -20,7 +21,30 @@ LONGEST_TERM = 100
 """Characters of what may head a section."""
 LONGEST_PART = 80
 """Characters of a part of a card, or of what a sign says."""
+NAMED_FOR_EARS = re.compile(
+    r"(?!not-)(?:[a-z]+-)?(?:(?:sr|screen-?reader)(?:-only|-text)"
+    r"|(?:visually-?|element-|assistive-)hidden|off-?screen)",
+    re.IGNORECASE,
+)
+"""The class of a text that only screen readers say."""
 BACK_LINK = re.compile(r"backref|backlink|reversefootnote", re.IGNORECASE)
+
+
+def before(node: Any) -> Any | None:
+    """The element before one, where only white space parts them."""
+    return _beside(node, "prev")
+
+
+def after(node: Any) -> Any | None:
+    """The element after one, where only white space parts them."""
+    return _beside(node, "next")
+
+
+def _beside(node: Any, side: str) -> Any | None:
+    beside = getattr(node, side)
+    while beside is not None and beside.tag == "-text" and not (beside.text_content or "").strip():
+        beside = getattr(beside, side)
+    return beside if beside is not None and beside.is_element_node else None
 
 
 def integer(value: str | None) -> int | None:

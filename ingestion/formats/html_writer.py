@@ -7,14 +7,15 @@ from typing import Any
 
 from ingestion.formats.document import Block
 from ingestion.formats.html_facts import Facts
+from ingestion.formats.html_signs import box_of_task, told_by_sign
 from ingestion.formats.html_tags import (
     ANSWERED,
     ASKED,
     BOXED,
     BREAKS,
     HEADINGS,
-    LONGEST_PART,
     LONGEST_TERM,
+    MARKED,
     QUESTION,
     integer,
 )
@@ -205,6 +206,8 @@ class Writer:
                 self._floors.append(self._level)
         elif tag == "li":
             self._open_item(integer(node.attributes.get("value")))
+            if facts.may_sign and (box := box_of_task(node)):
+                self.text(f"{box} ")
         elif tag in ("ul", "ol"):
             self._lists.append(_list(node, list_type))
         elif tag in ("dl", "dt", "dd"):
@@ -244,8 +247,7 @@ class Writer:
             below = integer(attributes.get("rowspan"))
             rows = 1 if below is None else below
         table.open_cell(columns, rows, tag == "th")
-        if not node.text().strip():
-            self.text(_told_by_sign(node))
+        self.text(told_by_sign(node))
 
     def close(self, tag: str) -> None:
         """After the content of an element."""
@@ -280,6 +282,8 @@ class Writer:
             self._end_answer()
         elif tag == BOXED:
             self._end_box()
+        elif tag == MARKED:
+            self._space = True
         elif tag == "li":
             self._marker, self._after_marker = "", False  # of an item without text
         self._break_around(tag)
@@ -300,6 +304,11 @@ class Writer:
             self._edge = False
             self._write(" ".join(words), space=space)
         self._space = text[-1:].isspace() or (self._space and not words)
+
+    @property
+    def at_start(self) -> bool:
+        """Whether what follows begins a line."""
+        return self._breaks > 0 or not self._parts
 
     @property
     def between_blocks(self) -> bool:
@@ -514,25 +523,6 @@ class Writer:
         indent = "  " * min(len(self._lists) - 1, MAX_INDENT)
         self._marker = (self._marker or indent) + marker
         self._after_marker = True
-
-
-SIGNS = "img[alt], [title], [aria-label], input[type=checkbox]"
-
-
-def _told_by_sign(cell: Any) -> str:
-    """What a cell without text says by its one picture, sign or box."""
-    signs = cell.css(SIGNS)[:2]
-    if len(signs) != 1:
-        return ""
-    attributes = signs[0].attributes
-    if "hidden" in attributes or "none" in (attributes.get("style") or ""):
-        return ""
-    if signs[0].tag == "input":
-        return "☒" if "checked" in attributes else "☐"
-    said = next(
-        (said for name in ("alt", "aria-label", "title") if (said := attributes.get(name))), ""
-    )
-    return said if len(said) <= LONGEST_PART else ""
 
 
 def _is_alone_in_item(node: Any) -> bool:

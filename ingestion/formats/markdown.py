@@ -25,7 +25,7 @@ VALID_UNTIL = re.compile(
 TITLE = re.compile(r"(?m)^title[ \t]*[:=][ \t]*[\"']?(.*?)[\"']?[ \t]*$")
 
 
-ALERT = re.compile(r"(?m)^([ \t]*>[ \t]*)\[!(\w{1,20})\][-+]?[ \t]*(.*)$")
+ALERT = re.compile(r"(?m)^((?:[ \t]{0,9}>){1,9}[ \t]*)\[!(\w{1,20})\][-+]?[ \t]*(.*)$")
 BOX = re.compile(
     r"(?m)^([ ]*)(?:!!!|\?\?\?\+?)[ \t]+([\w-]{1,30})(?:[ \t][\w -]*)?(?:[ \t]+\"(.*)\")?[ \t]*\n"
     r"((?:(?:\1(?:[ ]{4}|\t).*|[ \t]*)(?:\n|\Z))+)"
@@ -75,8 +75,14 @@ def _prepared(source: str) -> str:
 
 def _without_boxes(source: str) -> str:
     """The source with the boxes of several programs as paragraphs under their titles."""
-    source = ALERT.sub(lambda match: f"{match[1]}**{match[2].capitalize()}:** {match[3]}", source)
+    source = ALERT.sub(_titled, source)
     return BOX.sub(_unboxed, source) if "!!!" in source or "???" in source else source
+
+
+def _titled(alert: re.Match[str]) -> str:
+    """The first line of a quoted box; a title of its own stands on a line of its own."""
+    title = alert[3].rstrip()
+    return f"{alert[1]}**{alert[2].capitalize()}:** {title}{'  ' if title else ''}"
 
 
 def _with_rows(source: str) -> str:

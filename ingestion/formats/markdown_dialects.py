@@ -43,6 +43,19 @@ MARKED = re.compile(r"(==|\^\^|\+\+)(?=\S)([^=^+\n]{1,300}?)(?<=\S)\1")
 RAISED = re.compile(r"(?<=[\w)])\^([\w+-]{1,6})\^")
 LOWERED = re.compile(r"(?<=[\w)])(?<!~)~(\w{1,6})~(?!~)")
 ROLE = re.compile(r"\{([\w:.-]{1,40})\}(?=`)")
+SUGGESTED = re.compile(
+    r"\{(?:\+\+(.{1,2000}?)\+\+|--.{1,2000}?--|~~.{0,2000}?~>(.{0,2000}?)~~|==(.{1,2000}?)=="
+    r"|>>.{0,2000}?<<)\}"
+)
+"""What was added, deleted, replaced, marked or said of a text (CriticMarkup)."""
+_SIGN_ENDS = r"(?:[-_](?:bold|box|circle|mark|sign|squared?|thick|\d{1,3})){0,4}"
+_SIGN_BEGINS = r"(?:[a-z\d]{1,20}[-_]){0,5}"
+SIGN_NAME = re.compile(
+    rf"(?<![\w:]):(?:({_SIGN_BEGINS}(?:check|tick){_SIGN_ENDS})"
+    rf"|{_SIGN_BEGINS}(?:close|cross|no_entry|times|x|xmark){_SIGN_ENDS})"
+    r":(?!\w)(?:\{[^{}\n]{0,100}\})?"
+)
+"""A tick or a cross by its name."""
 TARGET = re.compile(r"\([\w:./-]{1,100}\)=[ \t]*$")
 SPAN = re.compile(r"(?<!!)\[([^\[\]\n]{0,300})\]\{[^{}\n]{1,200}\}")
 CODE_SPAN = re.compile(r"(`+)(?:(?!\1).)+\1(?!`)")
@@ -75,6 +88,10 @@ class Dialects:
             source = JSX_NOTE.sub("", source)
         if "%%" in source:
             source = _outside_fences(source, lambda text: TWO_PERCENTS.sub("", text))
+        if SIGN_NAME.search(source):
+            source = _outside_fences(
+                source, lambda text: SIGN_NAME.sub(lambda one: "✓" if one[1] else "✗", text)
+            )
         made = "\n".join(self._lines(source.split("\n"), is_module))
         self._depth -= 1
         return made
@@ -244,6 +261,7 @@ def _title_of(said: str) -> str:
 
 def _unmarked(text: str) -> str:
     """A piece of a line without names, attributes and marks of links."""
+    text = SUGGESTED.sub(lambda one: one[1] or one[2] or one[3] or "", text)
     text = WIKI_LINK.sub(_linked, text)
     text = ROLE.sub("", SPAN.sub(r"\1", ATTRIBUTES.sub("", text)))
     text = LOWERED.sub(r"<sub>\1</sub>", RAISED.sub(r"<sup>\1</sup>", MARKED.sub(r"\2", text)))

@@ -31,6 +31,8 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 def number(value: float, style: str) -> str:
     """A number in its format; one that is not understood shows the plain number."""
     section, amount, signed = _section(value, style)
+    if not section and ";" in style:
+        return ""  # as of zeros that nobody is to see
     if section in ("General", "@", ""):
         return _plain(value)
     if not _DIGITS.search(_WORD.sub("", section)):

@@ -6,9 +6,9 @@ from typing import Any
 from ingestion.formats.document import Block, Read
 from ingestion.formats.grid import MAX_COLUMNS, MAX_HEIGHT, sheet_blocks
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS, too_long
-from ingestion.formats.odf_styles import STYLE, Styles, T, whole
-from ingestion.formats.odt import TAB, opened, title_of
-from ingestion.formats.tables import MAX_LABEL, cell_text
+from ingestion.formats.odf_styles import STYLE, Styles, whole
+from ingestion.formats.odt import TAB, Body, opened, title_of
+from ingestion.formats.tables import MAX_LABEL
 
 MOST_ALIKE = 1_000
 """Rows in one that say the same."""
@@ -24,7 +24,9 @@ def read(data: bytes) -> Read:
     styles, blocks = Styles.of(package), list[Block]()
     for table in body.iterchildren(f"{TAB}table"):
         if _is_shown(table, styles):
-            blocks += sheet_blocks(table.get(f"{TAB}name") or "", _Sheet(table).lines())
+            blocks += sheet_blocks(
+                table.get(f"{TAB}name") or "", _Sheet(table, Body(styles)).lines()
+            )
     return Read(title_of(package), blocks)
 
 
@@ -37,8 +39,8 @@ def _is_shown(table: Any, styles: Styles) -> bool:
 class _Sheet:
     """One sheet; labels of merged cells reach into all their rows and columns."""
 
-    def __init__(self, table: Any) -> None:
-        self._table = table
+    def __init__(self, table: Any, body: Body) -> None:
+        self._table, self._body = table, body
         self._hidden = self._hidden_columns()
         self._labels: dict[tuple[int, int], str] = {}
         self._row = 0
@@ -84,7 +86,7 @@ class _Sheet:
             if cell.tag == f"{TAB}covered-table-cell":
                 cells += [self._labels.get((self._row, n), "") for n in range(at, at + count)]
             elif cell.tag == f"{TAB}table-cell":
-                text = _shown(cell)
+                text = self._body.of_cell(cell)
                 self._spread(cell, text, at)
                 cells += [text] * count
             if len(cells) >= MAX_COLUMNS:
@@ -107,9 +109,3 @@ def _within(parent: Any, tag: str, groups: tuple[str, ...]) -> Iterator[Any]:
             yield node
         elif node.tag in groups and node.get(f"{TAB}display") != "false":
             yield from _within(node, tag, groups)
-
-
-def _shown(cell: Any) -> str:
-    """The text of a cell as it is shown: without comments and drawings."""
-    lines = ("".join(one.itertext()) for one in cell.iterchildren(f"{T}p"))
-    return cell_text(" ".join(lines))

@@ -22,7 +22,7 @@ from ingestion.formats.pieces import (
     kind_of,
     with_questions,
 )
-from ingestion.formats.tables import Table
+from ingestion.formats.tables import Table, cell_text
 from ingestion.formats.text import lowered, raised
 from ingestion.formats.titles import is_garbage_title
 
@@ -161,6 +161,15 @@ class Body:
             asks = plain and said.is_bold and not said.question and is_question(text)
             yield Piece(kind, f"{first}{text}", 0 if said.question else level, asks=asks)
         yield from said.notes
+
+    def of_cell(self, cell: Any) -> str:
+        """What a cell of a sheet shows, on one line: without comments and drawings."""
+        look = self.styles.look("table-cell", cell.get(f"{TAB}style-name") or "")
+        said = _Said()
+        for paragraph in cell.iterchildren(f"{T}p"):
+            said.add(" ", look)
+            self._say(paragraph, look, said)
+        return cell_text("".join(said.parts))
 
     def _say(self, node: Any, look: Look, said: _Said) -> None:
         """Adds what an element shows; lxml bounds how deep they nest."""

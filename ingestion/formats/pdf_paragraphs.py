@@ -19,6 +19,8 @@ NUMBERED_HEADING = re.compile(
     r"(?:(?:\d{1,2}|[A-Z])(?:\.\d{1,2})*\.?|(?:Appendix|Article|Chapter|Part|Section) \w+)"
     r"\s+\S.{1,80}"
 )
+LEADS = re.compile(r"\w[ ]?(?:\.[. ]{4,}|…{3,})[^. …]")
+"""Dots between a name and what is told of it."""
 DANGLING = re.compile(
     r"\b(?:a|an|and|at|but|by|except|for|from|in|is|are|least|most|not|of|on|only|or|than|that|the"
     r"|to|unless|until|was|which|with|within|der|die|das|und|oder|von|mit|le|la|de|et|ou|el|y|o)$"
@@ -423,7 +425,10 @@ def _parts_heading(line: Line, ended: bool) -> bool:
 
 
 def _is_row(text: str) -> bool:
-    """True for a table's row: three words or more, and half of them figures."""
+    """True for a table's row: three words or more, and half of them figures; or a name, dots that
+    lead from it to the edge, and what is told of it."""
+    if (led := LEADS.search(text)) and led[0].count(".") + 2 * led[0].count("…") > 4:
+        return True
     words = text.split()
     figures = sum(word == "-" or any(c.isdigit() for c in word) for word in words)
     return len(words) >= 3 and 2 * figures >= len(words)

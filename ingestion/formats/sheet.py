@@ -1,7 +1,8 @@
 """Excel workbooks: what each sheet shows, row by row under its header."""
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -10,8 +11,11 @@ from ingestion.formats.grid import MAX_COLUMNS, Grid, lines_of, sheet_blocks
 from ingestion.formats.limits import DAMAGED, corrupt
 from ingestion.formats.number_formats import moment, number, span
 from ingestion.formats.ooxml import RELATION_ID, Package
+from ingestion.formats.symbol_fonts import printed
 from ingestion.formats.tables import cell_text
+from ingestion.formats.text import shifted
 from ingestion.formats.titles import is_garbage_title
+from ingestion.formats.word import SHIFTS
 
 LONGEST_FORMAT = 255
 DRAWN = b"xl/drawings/drawing"
@@ -20,6 +24,8 @@ S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 D = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 VISIBLE = "visible"
+NO_TEXT = re.compile("^(?:[^;]*;){3}$")
+"""A format whose fourth part, for text, shows nothing."""
 
 
 def read(data: bytes) -> Read:
@@ -30,7 +36,7 @@ def read(data: bytes) -> Read:
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+        book = openpyxl.load_workbook(io.BytesIO(data), data_only=True, rich_text=True)
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == VISIBLE]
         boxes = _boxes(data) if DRAWN in data else {}
         blocks = [
@@ -80,12 +86,41 @@ def _grid(sheet: Any) -> Grid:
         (area.min_row - 1, area.max_row - 1, area.min_col - 1, area.max_col - 1)
         for area in sheet.merged_cells.ranges
     ]
-    rows = (
-        [shown(cell.value, cell.number_format) for cell in row]
-        for row in sheet.iter_rows(max_col=MAX_COLUMNS)
-    )
+    looks: dict[int, _Looks] = {}
+    rows = ([_cell(cell, looks) for cell in row] for row in sheet.iter_rows(max_col=MAX_COLUMNS))
     unseen = {row - 1 for row, dimension in sheet.row_dimensions.items() if dimension.hidden}
     return Grid(rows, unseen, hidden, areas)
+
+
+_Looks = tuple[bool, str]
+"""Whether print is struck, and its font."""
+
+
+def _cell(cell: Any, known: dict[int, _Looks]) -> str:
+    """What a cell shows; ``known`` are the looks of cells by their style."""
+    if (value := cell.value) is None:
+        return ""
+    style = cell.style_id
+    if style not in known:
+        known[style] = bool(cell.font.strike), cell.font.name or ""
+    struck, font = known[style]
+    if isinstance(value, list):
+        return cell_text(_of_runs(value, struck, font))
+    return "" if struck else printed(shown(value, cell.number_format), font)
+
+
+def _of_runs(runs: Sequence[Any], struck: bool, font: str) -> str:
+    """The text of a cell that is printed in several ways."""
+    parts: list[str] = []
+    for run in runs:
+        looks = getattr(run, "font", None)
+        if struck if looks is None else looks.strike:
+            continue
+        own = font if looks is None else looks.rFont or ""
+        place = "" if looks is None else looks.vertAlign or ""
+        text = printed(run if looks is None else run.text, own)
+        parts.append(shifted(text, SHIFTS.get(place, 0), parts))
+    return "".join(parts)
 
 
 def shown(value: Any, number_format: str | None) -> str:
@@ -101,4 +136,4 @@ def shown(value: Any, number_format: str | None) -> str:
         return moment(value, style)
     if isinstance(value, int | float):
         return number(value, style)
-    return cell_text(str(value))
+    return "" if NO_TEXT.search(style) else cell_text(str(value))

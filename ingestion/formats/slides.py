@@ -6,6 +6,7 @@ from typing import Any
 
 from ingestion.formats.document import Block, Read
 from ingestion.formats.ooxml import RELATION_ID, Package
+from ingestion.formats.symbol_fonts import printed
 from ingestion.formats.tables import Table, cell_text
 from ingestion.formats.text import shifted
 from ingestion.formats.titles import is_garbage_title
@@ -125,11 +126,22 @@ def _text(paragraph: Any) -> str:
             parts.append("\n")
         elif looks is None or looks.get("strike") not in STRUCK:
             shift = _shift("" if looks is None else looks.get("baseline") or "")
-            parts.append(shifted(node.text or "", shift, parts))
+            parts.append(shifted(_printed(node.text or "", looks), shift, parts))
     text = "".join(parts)
     facts = paragraph.find(f"{A}pPr")
     is_below = facts is not None and facts.get("lvl") not in (None, "0")
     return f"- {text}" if is_below and text.strip() else text
+
+
+def _printed(text: str, looks: Any | None) -> str:
+    """The text of a run as its fonts show it; one for signs is none for plain letters."""
+    fonts = [None if looks is None else looks.find(f"{A}{name}") for name in ("latin", "sym")]
+    if fonts[0] is not None:
+        return printed(text, fonts[0].get("typeface") or "")
+    if fonts[1] is None or text.isascii():
+        return text
+    font = fonts[1].get("typeface") or ""
+    return re.sub("[^\x00-\x7f]", lambda one: printed(one[0], font), text)
 
 
 def _shift(stated: str) -> int:

@@ -25,7 +25,8 @@ from ingestion.formats.tables import Table
 from ingestion.formats.text import raised, shifted
 
 FOOTNOTE, ENDNOTE, TITLE = "footnote", "endnote", "Title"
-SIGNS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "✓", "F0E0": "→", "F0B7": "•"}
+SIGNS = {"F0FE": "☒", "F0FD": "☒", "F0A8": "☐", "F06F": "☐", "F0FC": "✓", "F0FB": "✗", "F0E0": "→"}
+SIGNS |= {"F0B7": "•"}
 """What the symbol fonts of Word show for their private characters."""
 PAGE_FIELD = re.compile(r"\s*(?:PAGE|NUMPAGES|SECTIONPAGES|PAGEREF)\b", re.IGNORECASE)
 CONTENTS = re.compile(r"(?:toc|table of figures)\b", re.IGNORECASE)

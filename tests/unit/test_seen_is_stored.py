@@ -125,6 +125,20 @@ def test_open_sheets_show_what_is_in_sight() -> None:
     assert extract(data, "a.ods").media_type.endswith("spreadsheet")
 
 
+def test_an_open_sheet_shows_no_struck_value_and_no_mark_within_a_number() -> None:
+    row = "<table:table-row>{}</table:table-row>"
+    fee = (
+        '<table:table-cell><text:p><text:span text:style-name="S">€60 </text:span>€35'
+        '<text:span text:style-name="U">1</text:span></text:p></table:table-cell>'
+    )
+    name = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+    struck = '<table:table-cell table:style-name="C"><text:p>20</text:p></table:table-cell>'
+    body = row.format(name.format("Gym") + fee) + row.format(name.format("Pool") + struck)
+    looks = PRINT + styled("C", 'style:text-line-through-style="solid"', "table-cell")
+    data = opened("spreadsheet", f'<table:table table:name="Fees">{body}</table:table>', looks)
+    assert text_of(data, "a.ods") == "Fees\n\nGym | €35 ¹\nPool"
+
+
 def test_an_open_sheet_that_repeats_too_much_is_refused() -> None:
     cell = f'<table:table-cell table:number-columns-repeated="200"><text:p>{"x" * 500}</text:p>'
     row = f'<table:table-row table:number-rows-repeated="1000">{cell}</table:table-cell>'
@@ -379,3 +393,18 @@ def test_a_heading_in_larger_print_parts_two_tables() -> None:
         for n, cell in enumerate(cells):
             pdf.text(60 + 90 * n, 80 + 15 * at, cell)
     assert headed(bytes(pdf.output()), "a.pdf") == ["Prices"]
+
+
+def test_names_that_dots_lead_to_their_values_stand_on_lines_of_their_own() -> None:
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("helvetica", size=10)
+    for name, value in (("Day ticket", "12.50"), ("Evening", "8.00"), ("Children", "free")):
+        dots = "." * int((150 - pdf.get_string_width(name + value)) / pdf.get_string_width("."))
+        pdf.cell(0, 5, f"{name} {dots} {value}", new_x="LMARGIN", new_y="NEXT")
+    lines = text_of(bytes(pdf.output()), "a.pdf").split("\n")
+    assert [(line.split(" ")[0], line.split(" ")[-1]) for line in lines if line] == [
+        ("Day", "12.50"),
+        ("Evening", "8.00"),
+        ("Children", "free"),
+    ]
