@@ -43,7 +43,7 @@ def serve(
 
     use_few_arenas()
     settings = Settings()
-    _check_port(settings)
+    check_port(settings)
     configure_logging()
     for said in unknown_variables():
         structlog.get_logger().warning("unknown_variable", message=said)
@@ -106,18 +106,28 @@ def ask(
         _print_answer(asdict(answer))
 
 
-def _check_port(settings: Settings) -> None:
-    """Fail before anything is loaded when somebody else has the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+def check_port(settings: Settings) -> None:
+    """Fail before anything is loaded when somebody else has the port; raises ``Conflict``."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.host, settings.port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise Conflict(
-                    f"Port {settings.port} is taken; set COUNTERSIGN_PORT to another one."
-                ) from error
-            raise Conflict(f"Cannot listen on {settings.host}:{settings.port}.") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"Port {settings.port} is taken; set COUNTERSIGN_PORT to another one."
+            ) from error
+        raise Conflict(
+            f"Cannot listen on {place_of(settings)} ({error.strerror}): COUNTERSIGN_HOST is an "
+            "address of this machine, and COUNTERSIGN_PORT one that this user may take."
+        ) from error
+
+
+def place_of(settings: Settings) -> str:
+    """Host and port as an address has them."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
 
 
 def first_password(access: Access) -> str | None:
@@ -133,7 +143,7 @@ def first_password(access: Access) -> str | None:
 
 
 def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
-    address = f"http://{settings.host}:{settings.port}"
+    address = f"http://{place_of(settings)}"
     if as_json:
         login = {"username": FIRST_USER, "password": password} if password else None
         print_json({"chat": f"{address}/", "review": f"{address}/review", "first_login": login})

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,12 +15,14 @@ from PIL import Image
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
+from app.errors import Conflict
 from app.files import read_rows
 from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from cli.commands import load_command
 from cli.permissions import ACTIONS
+from cli.serve import check_port, place_of
 from guardrails.policy.load import DEFAULT_POLICY
 from ingestion.formats.registry import BY_SUFFIX
 from ingestion.indexing import IndexBuilder
@@ -92,6 +95,22 @@ def test_ask_prints_the_answer_and_its_source(shell: Shell) -> None:
     assert answer["answer"]["citations"][0]["title"] == "Making a claim"
     again = shell.process("ask", "What is the excess for water damage?", "--json")
     assert (again.returncode, json.loads(again.stdout)["answer"]) == (0, answer["answer"])
+
+
+def test_a_service_may_listen_on_an_address_of_ipv6() -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        port = taken.getsockname()[1]
+        with pytest.raises(Conflict, match="is taken"):
+            check_port(Settings(host="::1", port=port))
+    check_port(Settings(host="::1", port=port))
+    assert place_of(Settings(host="::1", port=port)) == f"[::1]:{port}"
+    assert place_of(Settings(host="127.0.0.1", port=port)) == f"127.0.0.1:{port}"
+    with pytest.raises(Conflict, match="COUNTERSIGN_HOST"):
+        check_port(Settings(host="192.0.2.7", port=port))
 
 
 def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
