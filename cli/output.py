@@ -39,8 +39,9 @@ def pages_of(page: int | None, last_page: int | None) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    """One JSON value on standard output; ASCII where that is not UTF-8."""
+    plain = (sys.stdout.encoding or "utf-8").lower() != "utf-8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=plain, indent=2, default=str) + "\n")
 
 
 def refuse_to_ask(yes: bool, as_json: bool) -> None:

@@ -113,6 +113,26 @@ def test_a_service_may_listen_on_an_address_of_ipv6() -> None:
         check_port(Settings(host="192.0.2.7", port=port))
 
 
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_what_a_terminal_cannot_write_is_escaped(form: str, tmp_path: Path) -> None:
+    narrow = Shell(tmp_path, extra={"PYTHONIOENCODING": "ascii"})
+    name = f"Zoë 张{form}"
+    made = narrow.process("users", "create", name, "--role", "asker", *filter(None, [form]))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "\\u5f20" in made.stdout
+    if form:
+        assert json.loads(made.stdout)["name"] == name and json.loads(made.stdout)["password"]
+    else:
+        assert "password (shown once): " in made.stdout
+
+
+def test_an_argument_that_is_no_text_is_an_error_not_a_traceback(shell: Shell) -> None:
+    wrong = ("gate", "mode", "off", "--reason", "no \udcff")
+    assert shell.json(*wrong, status=1)["code"] == "invalid"
+    assert "invalid: What was given holds" in shell.run(*wrong, status=1).stderr
+    assert shell.json("users", "sessions", "\udcff", status=1)["code"] == "invalid"
+
+
 def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     assert shell.json("ask", HELD)["answer"] is None
     shown = shell.run("ask", HELD).stdout
