@@ -322,4 +322,5 @@ def _corpus() -> Iterator[Corpus]:
 def _print_job(job: JobView) -> None:
     counted = ", ".join(f"{getattr(job, name)} {name}" for name in COUNTS)
     state = "waiting for a service to go on" if job.waits else job.state
-    console.print(f"Job {job.job_id} in {job.collection} is {state}: {counted}.")
+    told = f"Job {job.job_id} in {job.collection} is {state}: {counted}."
+    console.print(told, markup=False, highlight=False)

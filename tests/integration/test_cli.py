@@ -194,6 +194,17 @@ def test_the_list_of_jobs_shows_whole_values_on_a_narrow_terminal(shell: Shell) 
     assert "Not shown for lack of room: " in " ".join(lines) and "replaced" in " ".join(lines)
 
 
+def test_a_collection_whose_name_looks_like_markup_has_its_jobs_shown(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "fees.md").write_text("The fee is twelve pounds a year.", "utf-8")
+    one = replace(shell, folder=tmp_path)
+    job = one.json("ingest", str(tmp_path / "fees.md"), "--collection", "[/x]", "--create")[
+        "job_id"
+    ]
+    assert f"Job {job} in [/x] is done" in " ".join(one.run("ingest", "show", job).stdout.split())
+
+
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
     asked = shell.json("ask", HELD)["answer_id"]
     settings = Settings(data_dir=shell.folder / "data")
