@@ -1,6 +1,7 @@
 """How commands speak: rich tables for people, one JSON value with ``--json`` for programs."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,13 +13,28 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
 from app.errors import Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-console = Console()
+UNBOUNDED, RULE = 10_000, 80
+"""Cells of a line where nothing says how wide it may be, and of a line that is drawn there."""
+
+
+def open_console() -> Console:
+    """For standard output. Where that is no window but a pipe or a file, a line is as long as what
+    it says: nothing is broken in the middle of a key, and no column is left out."""
+    found = Console()
+    if found.is_terminal:
+        return found
+    return Console(soft_wrap=True, width=None if "COLUMNS" in os.environ else UNBOUNDED)
+
+
+console = open_console()
 errors = Console(stderr=True)
 MOST_ROWS = 1_000_000
 """More than anybody reads of a list; what a database cannot count is beyond."""
@@ -58,6 +74,12 @@ def ask(question: str, yes: bool, as_json: bool) -> None:
         typer.confirm(question, abort=True)
 
 
+def print_rule(title: str) -> None:
+    """A heading with a line behind it; never read as markup."""
+    width = max(RULE, cell_len(title) + BESIDE)
+    console.print(Rule(Text(title), align="left"), width=width, soft_wrap=False)
+
+
 def in_short(text: str) -> str:
     """A question or an answer as a list shows it: on one line, a long one cut with "…"."""
     line = " ".join(text.split())
@@ -78,12 +100,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         table.add_column(columns[at], overflow="fold", no_wrap=wide[at].least == wide[at].whole)
     for row in cells:
         table.add_row(*(escape(row[at]) for at in shown))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     if missing := [name for at, name in enumerate(columns) if at not in shown]:
         left_out = (
             f"Not shown for lack of room: {', '.join(missing)}. A wider window or --json does."
         )
-        console.print(left_out, markup=False, highlight=False, style="dim")
+        console.print(left_out, markup=False, highlight=False, style="dim", soft_wrap=False)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from cli.output import (
     in_short,
     pages_of,
     print_json,
+    print_rule,
     print_table,
     refuse_to_ask,
 )
@@ -267,7 +268,7 @@ def _decided_words(task: TaskDetailView) -> str:
 
 
 def _print_task(task: TaskDetailView) -> None:
-    console.rule(f"{_state(task)} · asked by {task.asker}", align="left")
+    print_rule(f"{_state(task)} · asked by {task.asker}")
     console.print(task.question or ERASED, markup=False, style="bold")
     console.print(f"held: {task.why}", markup=False, style="yellow")
     for reason in task.reasons[1:]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 from rich.panel import Panel
+from rich.text import Text
 
 from app.access.passwords import new_password
 from app.access.principals import LOCAL, ROLES
@@ -19,7 +20,7 @@ from app.errors import Conflict
 from app.settings import Settings, unknown_variables
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
-from cli.output import Json, console, pages_of, print_json
+from cli.output import Json, console, pages_of, print_json, print_rule
 
 FIRST_USER = "admin"
 
@@ -152,11 +153,12 @@ def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
     if password:
         lines += ["", f"First login (shown once): {FIRST_USER}  {password}"]
     lines += ["", "Ctrl-C stops the service."]
-    console.print(Panel("\n".join(lines), title="Countersign", expand=False), highlight=False)
+    panel = Panel(Text("\n".join(lines)), title="Countersign", expand=False)
+    console.print(panel, highlight=False, soft_wrap=False)
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
-    console.rule(f"{answer['status']} · {answer['answer_id']}", align="left")
+    print_rule(f"{answer['status']} · {answer['answer_id']}")
     searched = answer["searched"].get("question")
     if searched and searched != answer["question"]:
         console.print(f"searched for: {searched}", markup=False, style="dim")
