@@ -1,5 +1,6 @@
 """The command line, as a user runs it: one command after another over one data folder."""
 
+import io
 import json
 import re
 import socket
@@ -148,6 +149,21 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     error = shell.json("review", "approve", first["task_id"], "--yes", status=1)
     assert set(error) == {"code", "message", "retryable", "request_id"}
     assert error["code"] == "already_decided"
+
+
+def test_who_says_no_to_a_decision_holds_the_task_no_longer(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_id = shell.json("ask", HELD)["answer_id"]
+    listed = shell.json("review", "list")["tasks"]
+    task_id = next(one["task_id"] for one in listed if one["answer_id"] == answer_id)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "approve this draft?" in shell.run("review", "approve", task_id, status=1).stdout
+    task = shell.json("review", "show", task_id)
+    assert (task["state"], task["claimed_by"]) == ("open", None)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert "approve" in shell.run("review", "approve", task_id).stdout
+    assert shell.json("review", "show", task_id)["state"] == "decided"
 
 
 def test_a_question_without_an_answer_is_listed_with_what_came_nearest(shell: Shell) -> None:
