@@ -16,6 +16,7 @@ from app.access.passwords import new_password
 from app.access.principals import LOCAL, ROLES
 from app.access.service import Access
 from app.answering.answerer import Ask
+from app.corpus.documents import USUAL_COLLECTION
 from app.errors import Conflict
 from app.settings import Settings, unknown_variables
 from app.telemetry import configure_logging
@@ -29,7 +30,8 @@ def serve(
     ingest: Annotated[
         list[Path] | None, typer.Option(help="Ingest these files or folders first.")
     ] = None,
-    collection: Annotated[str, typer.Option(help="Collection for --ingest.")] = "main",
+    collection: Annotated[str, typer.Option(help="Collection for --ingest.")] = USUAL_COLLECTION,
+    create: Annotated[bool, typer.Option("--create", help="The collection may be new.")] = False,
     first_login: Annotated[
         bool, typer.Option(help="Create a first user when there is none, and show its password.")
     ] = True,
@@ -50,6 +52,8 @@ def serve(
         structlog.get_logger().warning("unknown_variable", message=said)
     services = open_services(settings)
     if ingest:
+        if not create:
+            services.corpus.documents.require_collection(collection)
         report = ingest_paths(services, ingest, collection, as_json)
         if not as_json:
             print_report(report)

@@ -29,6 +29,7 @@ from ingestion.formats.registry import BY_SUFFIX
 from ingestion.indexing import IndexBuilder
 from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
+from tests.servers import free_port
 from tests.trails import WireDesk
 
 HELD = "Is water damage covered?"
@@ -112,6 +113,20 @@ def test_a_service_may_listen_on_an_address_of_ipv6() -> None:
     assert place_of(Settings(host="127.0.0.1", port=port)) == f"127.0.0.1:{port}"
     with pytest.raises(Conflict, match="COUNTERSIGN_HOST"):
         check_port(Settings(host="192.0.2.7", port=port))
+
+
+def test_a_service_ingests_into_a_new_collection_only_when_it_is_meant(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fees.md").write_text("The fee is twelve pounds a year.", "utf-8")
+    monkeypatch.setattr("cli.serve._run", lambda settings, services: services.close())
+    one = replace(shell, folder=tmp_path, extra={"COUNTERSIGN_PORT": str(free_port())})
+    serve = ("serve", "--ingest", str(tmp_path / "fees.md"), "--collection", "new")
+    assert one.json(*serve, status=1)["code"] == "not_found"
+    assert one.json("ingest", "jobs")["jobs"] == []
+    one.json(*serve, "--create")
+    (job,) = one.json("ingest", "jobs")["jobs"]
+    assert (job["collection"], job["state"]) == ("new", "done")
 
 
 @pytest.mark.parametrize("form", ["", "--json"])
