@@ -74,12 +74,12 @@ def _write_any_character() -> None:
 def _show(error: CountersignError) -> None:
     from rich.markup import escape
 
-    from cli.output import errors, print_json
+    from cli.output import errors, message_of, print_json
 
     if "--json" in sys.argv:
-        print_json(error.wire(request_id=""))
+        print_json({**error.wire(request_id=""), "message": message_of(error)})
     else:
-        said = f"[bold red]{error.code}[/]: {escape(error.message)}"
+        said = f"[bold red]{error.code}[/]: {escape(message_of(error))}"
         errors.print(said, highlight=False, soft_wrap=True)
 
 

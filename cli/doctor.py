@@ -24,7 +24,7 @@ from app.proof.verify import AuditReport
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value, unknown_variables
 from app.wiring import Services, open_database, open_services
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, message_of, print_json, print_table
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ def _parts(settings: Settings) -> list[Part]:
     try:
         open_database(settings).close()
     except CountersignError as error:
-        return [_variables(), Part("database", "", False, f"{error.code}: {error.message}")]
+        return [_variables(), Part("database", "", False, f"{error.code}: {message_of(error)}")]
     kind = "SQLite" if Database(settings.database).embedded else "PostgreSQL"
     first = [_variables(), Part("database", kind, True)]
     try:
         services = open_services(settings)
     except CountersignError as error:  # what the settings name is not there
-        return [*first, Part("service", "", False, f"{error.code}: {error.message}")]
+        return [*first, Part("service", "", False, f"{error.code}: {message_of(error)}")]
     try:
         return [*first, *(_try(n, check, services) for n, check in CHECKS)]
     finally:
@@ -88,7 +88,7 @@ def _try(name: str, check: Callable[[Services], str], services: Services) -> Par
     try:
         return Part(name, check(services), True)
     except CountersignError as error:
-        return Part(name, "", False, f"{error.code}: {error.message}")
+        return Part(name, "", False, f"{error.code}: {message_of(error)}")
 
 
 def _embedder(services: Services) -> str:

@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from app.errors import Invalid
+from app.errors import CountersignError, Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
@@ -58,6 +58,13 @@ def print_json(value: Any) -> None:
     """One JSON value on standard output; ASCII where that is not UTF-8."""
     plain = (sys.stdout.encoding or "utf-8").lower() != "utf-8"
     sys.stdout.write(json.dumps(value, ensure_ascii=plain, indent=2, default=str) + "\n")
+
+
+def message_of(error: CountersignError) -> str:
+    """What went wrong; of the database also what its driver says of it, which is for whoever runs
+    the service and for no caller of it."""
+    said = str(getattr(error.__cause__, "orig", None) or "").strip().splitlines()
+    return f"{error.message} ({said[0].strip()})" if said else error.message
 
 
 def refuse_to_ask(yes: bool, as_json: bool) -> None:

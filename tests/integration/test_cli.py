@@ -129,6 +129,17 @@ def test_a_service_ingests_into_a_new_collection_only_when_it_is_meant(
     assert (job["collection"], job["state"]) == ("new", "done")
 
 
+def test_a_database_that_is_not_there_is_told_with_what_its_driver_says(tmp_path: Path) -> None:
+    address = f"postgresql+psycopg://ann:hush@127.0.0.1:{free_port()}/answers"
+    away = Shell(tmp_path, extra={"COUNTERSIGN_DATABASE_URL": address})
+    error = away.json("users", "list", status=1)
+    assert error["code"] == "dependency_failed" and "Connection refused" in error["message"]
+    said = away.run("users", "list", status=1).stderr
+    parts = {part["name"]: part for part in away.json("doctor", status=1)["parts"]}
+    for words in (said, parts["database"]["problem"]):
+        assert "127.0.0.1" in words and "Connection refused" in words and "hush" not in words
+
+
 @pytest.mark.parametrize("form", ["", "--json"])
 def test_what_a_terminal_cannot_write_is_escaped(form: str, tmp_path: Path) -> None:
     narrow = Shell(tmp_path, extra={"PYTHONIOENCODING": "ascii"})
