@@ -247,6 +247,15 @@ def test_a_collection_whose_name_looks_like_markup_has_its_jobs_shown(
     assert f"Job {job} in [/x] is done" in " ".join(one.run("ingest", "show", job).stdout.split())
 
 
+def test_the_proof_of_an_erased_answer_raises_no_alarm(shell: Shell, tmp_path: Path) -> None:
+    answer_id = shell.json("ask", HELD)["answer_id"]
+    shell.run("erase", "answer", answer_id, "--yes")
+    out = str(tmp_path / "proof.json")
+    told = shell.run("audit", "export", answer_id, "--out", out).stdout
+    assert "its words were erased" in told and "DO NOT FIT" not in told
+    assert shell.json("audit", "export", answer_id, "--out", out)["sound"] is True
+
+
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
     asked = shell.json("ask", HELD)["answer_id"]
     settings = Settings(data_dir=shell.folder / "data")
