@@ -3,9 +3,11 @@
 import io
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from PIL import Image
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
+from app.background import Background
 from app.errors import Conflict
 from app.files import read_rows
 from app.review.decisions import Decision
@@ -254,6 +257,34 @@ def test_the_proof_of_an_erased_answer_raises_no_alarm(shell: Shell, tmp_path: P
     told = shell.run("audit", "export", answer_id, "--out", out).stdout
     assert "its words were erased" in told and "DO NOT FIT" not in told
     assert shell.json("audit", "export", answer_id, "--out", out)["sound"] is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_periodic_work_that_is_told_to_end_finishes_and_says_so(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def until(_work: Background, stop: threading.Event) -> None:
+        signal.raise_signal(number)
+        assert stop.is_set()
+
+    monkeypatch.setattr(Background, "run_until", until)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert shell.run("background", "run").stdout == "Stopped.\n"
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_periodic_work_once_that_is_broken_off_is_no_success(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(_work: Background) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Background, "run_due", broken_off)
+    assert "Done" not in shell.run("background", "run", "--once", status=130).stdout
+    shell.run("background", "run", "--once", "--json", status=130)
 
 
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
