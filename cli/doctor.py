@@ -24,7 +24,14 @@ from app.proof.verify import AuditReport
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value, unknown_variables
 from app.wiring import Services, open_database, open_services
-from cli.output import Json, console, message_of, print_json, print_table
+from cli.output import (
+    Json,
+    console,
+    message_of,
+    print_json,
+    print_table,
+    what_makes_an_index,
+)
 
 
 @dataclass(frozen=True)
@@ -145,8 +152,8 @@ def _index(services: Services) -> str:
         if services.retriever.problem:
             raise DependencyFailed(services.retriever.problem)
     except (NotReady, DependencyFailed) as error:
-        told = f"{error.message} `countersign index build` makes one of what was ingested."
-        raise type(error)(told) from error
+        helps = what_makes_an_index(services.corpus.documents.collections())
+        raise type(error)(f"{error.message} {helps}") from error
     live = services.corpus.versions.live()
     return f"{live.id if live else ''}, {passages} passages"
 

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -65,6 +65,13 @@ def message_of(error: CountersignError) -> str:
     the service and for no caller of it."""
     said = str(getattr(error.__cause__, "orig", None) or "").strip().splitlines()
     return f"{error.message} ({said[0].strip()})" if said else error.message
+
+
+def what_makes_an_index(documents: Mapping[str, int]) -> str:
+    """The next command where no index is live; ``documents``: how many each collection has."""
+    if documents:
+        return "`countersign index build` makes one of what was ingested."
+    return "`countersign ingest FOLDER` adds documents, and makes one."
 
 
 def refuse_to_ask(yes: bool, as_json: bool) -> None:

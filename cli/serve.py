@@ -17,11 +17,18 @@ from app.access.principals import LOCAL, ROLES
 from app.access.service import Access
 from app.answering.answerer import Ask
 from app.corpus.documents import USUAL_COLLECTION
-from app.errors import Conflict
+from app.errors import Conflict, NotReady
 from app.settings import Settings, unknown_variables
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
-from cli.output import Json, console, pages_of, print_json, print_rule
+from cli.output import (
+    Json,
+    console,
+    pages_of,
+    print_json,
+    print_rule,
+    what_makes_an_index,
+)
 
 FIRST_USER = "admin"
 
@@ -103,6 +110,11 @@ def ask(
         answer = services.answerer.answer(
             LOCAL, Ask(question, collection, previous_answer_id=previous)
         )
+    except NotReady as error:
+        if services.corpus.versions.live() is not None:  # it is something else
+            raise
+        helps = what_makes_an_index(services.corpus.documents.collections())
+        raise NotReady(f"{error.message} {helps}") from error
     finally:
         services.close()
     if as_json:

@@ -25,6 +25,7 @@ from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from cli.commands import load_command
+from cli.output import what_makes_an_index
 from cli.permissions import ACTIONS
 from cli.serve import check_port, place_of
 from guardrails.policy.load import DEFAULT_POLICY
@@ -285,6 +286,16 @@ def test_periodic_work_once_that_is_broken_off_is_no_success(
     monkeypatch.setattr(Background, "run_due", broken_off)
     assert "Done" not in shell.run("background", "run", "--once", status=130).stdout
     shell.run("background", "run", "--once", "--json", status=130)
+
+
+def test_a_new_installation_is_told_what_comes_first(tmp_path: Path) -> None:
+    new = Shell(tmp_path)
+    error = new.json("ask", "What is the excess?", status=1)
+    parts = {part["name"]: part for part in new.json("doctor", status=1)["parts"]}
+    assert error["code"] == "not_ready"
+    for told in (error["message"], parts["live index"]["problem"]):
+        assert "countersign ingest FOLDER" in told and "index build" not in told
+    assert "countersign index build" in what_makes_an_index({"main": 2})
 
 
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
@@ -609,7 +620,7 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
     assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
-    assert "`countersign index build`" in missing["live index"]
+    assert "`countersign ingest FOLDER`" in missing["live index"]
 
 
 @pytest.mark.parametrize(
