@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -39,6 +40,7 @@ def options(
 
 def main() -> None:
     """Run a command; a coded error is one line on standard error, and exit status 1."""
+    _write_any_character()
     gc.disable()  # until a command is imported: looking for garbage takes a tenth of that
     try:
         if "--json" in sys.argv:  # typer would draw its box for people
@@ -53,20 +55,31 @@ def main() -> None:
     except CountersignError as error:
         _show(error)
         sys.exit(1)
+    except UnicodeEncodeError as error:
+        _show(Invalid(f"What was given holds {error.object[error.start]!r}, which is no text."))
+        sys.exit(1)
     except OSError as error:  # whoever types commands knows where the files lie
         _show(from_os_error(error, error.filename or ""))
         sys.exit(1)
 
 
+def _write_any_character() -> None:
+    """What an encoding lacks is written as an escape: what a command has done, or a password that
+    is shown once, must not be lost for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a test's own is none
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _show(error: CountersignError) -> None:
     from rich.markup import escape
 
-    from cli.output import errors, print_json
+    from cli.output import errors, message_of, print_json
 
     if "--json" in sys.argv:
-        print_json(error.wire(request_id=""))
+        print_json({**error.wire(request_id=""), "message": message_of(error)})
     else:
-        said = f"[bold red]{error.code}[/]: {escape(error.message)}"
+        said = f"[bold red]{error.code}[/]: {escape(message_of(error))}"
         errors.print(said, highlight=False, soft_wrap=True)
 
 

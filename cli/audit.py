@@ -119,12 +119,14 @@ def write_export(answer_id: str, out: Path, as_json: bool) -> None:
     except OSError as error:
         raise from_os_error(error, out) from error
     checks = proof["checks"]
-    sound = checks["content_sha256_fits"] and checks["broken_audit_link"] is None
+    erased = checks["content_sha256_fits"] is None
+    sound = (erased or checks["content_sha256_fits"]) and checks["broken_audit_link"] is None
     told = {"sound": sound, **checks, "checker": str(CHECKER)}
     if as_json:
         print_json({"out": str(out), **told})
     else:
-        words = "all hashes fit" if sound else f"HASHES DO NOT FIT: {checks}"
+        fit = "its words were erased, and what is left fits" if erased else "all hashes fit"
+        words = fit if sound else f"HASHES DO NOT FIT: {checks}"
         console.print(f"Written to {out}; {words}. Check it with {CHECKER}.", markup=False)
     if not sound:
         raise typer.Exit(DOES_NOT_HOLD)

@@ -1,6 +1,5 @@
 """``background``: the periodic work of the service, without the service."""
 
-import threading
 import time
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from app.review.desk import ReviewDesk
 from app.settings import Settings
 from app.wiring import open_database
 from cli.output import Json, console, print_json
+from cli.signals import stop_at_signal
 
 background_commands = typer.Typer(
     help="Periodic work: expiry of reviews, drift, purge.", no_args_is_help=True
@@ -31,19 +31,20 @@ def run(
     database = open_database(settings)
     desk, access = ReviewDesk(database, settings), Access(database, settings)
     work = background_of(database, desk, DriftMonitors(database), access, settings)
+    ran: list[str] = []
     try:
-        if not once:
-            work.run_until(threading.Event())
-        ran = _run_once(work)
-    except KeyboardInterrupt:
-        ran = []
+        if once:
+            ran = _run_once(work)
+        else:
+            work.run_until(stop_at_signal())
     finally:
         work.end()
         database.close()
     if as_json:
-        print_json({"ran": ran})
+        print_json({"ran": ran} if once else {"stopped": True})
     else:
-        console.print(f"Done: {', '.join(ran) or 'nothing'}.", highlight=False)
+        told = f"Done: {', '.join(ran) or 'nothing'}." if once else "Stopped."
+        console.print(told, highlight=False)
 
 
 def _run_once(work: Background) -> list[str]:

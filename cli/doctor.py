@@ -24,7 +24,14 @@ from app.proof.verify import AuditReport
 from app.records.trusted_time import doubted_since
 from app.settings import Settings, setting_sources, shown_value, unknown_variables
 from app.wiring import Services, open_database, open_services
-from cli.output import Json, console, print_json, print_table
+from cli.output import (
+    Json,
+    console,
+    message_of,
+    print_json,
+    print_table,
+    what_makes_an_index,
+)
 
 
 @dataclass(frozen=True)
@@ -65,13 +72,13 @@ def _parts(settings: Settings) -> list[Part]:
     try:
         open_database(settings).close()
     except CountersignError as error:
-        return [_variables(), Part("database", "", False, f"{error.code}: {error.message}")]
+        return [_variables(), Part("database", "", False, f"{error.code}: {message_of(error)}")]
     kind = "SQLite" if Database(settings.database).embedded else "PostgreSQL"
     first = [_variables(), Part("database", kind, True)]
     try:
         services = open_services(settings)
     except CountersignError as error:  # what the settings name is not there
-        return [*first, Part("service", "", False, f"{error.code}: {error.message}")]
+        return [*first, Part("service", "", False, f"{error.code}: {message_of(error)}")]
     try:
         return [*first, *(_try(n, check, services) for n, check in CHECKS)]
     finally:
@@ -88,7 +95,7 @@ def _try(name: str, check: Callable[[Services], str], services: Services) -> Par
     try:
         return Part(name, check(services), True)
     except CountersignError as error:
-        return Part(name, "", False, f"{error.code}: {error.message}")
+        return Part(name, "", False, f"{error.code}: {message_of(error)}")
 
 
 def _embedder(services: Services) -> str:
@@ -145,8 +152,8 @@ def _index(services: Services) -> str:
         if services.retriever.problem:
             raise DependencyFailed(services.retriever.problem)
     except (NotReady, DependencyFailed) as error:
-        told = f"{error.message} `countersign index build` makes one of what was ingested."
-        raise type(error)(told) from error
+        helps = what_makes_an_index(services.corpus.documents.collections())
+        raise type(error)(f"{error.message} {helps}") from error
     live = services.corpus.versions.live()
     return f"{live.id if live else ''}, {passages} passages"
 

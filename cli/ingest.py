@@ -1,8 +1,6 @@
 """``ingest``: files and folders in as jobs; jobs shown, cancelled and tried again."""
 
 import json
-import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from app.errors import Invalid
 from app.settings import Settings
 from app.wiring import Services, open_database, open_services
 from cli.output import MOST_ROWS, Json, console, print_json, print_table, progress
+from cli.signals import stop_at_signal
 from ingestion.formats.registry import IMAGES, format_of
 from ingestion.pipeline import Failure, Report, pipeline_for
 from ingestion.sources import LIST, find_closed, find_files, find_folders, find_skipped, is_address
@@ -146,14 +145,7 @@ def _watch(
     """Until SIGINT or SIGTERM; one report, or one line of JSON, whenever something was done."""
     from ingestion.watching import Watch
 
-    stop = threading.Event()
-
-    def end(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)  # who does not want to wait sends it again
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    stop = stop_at_signal()
     told = print_line if as_json else print_report
     watched = Watch(pipeline_for(services), paths, collection, told, prune, valid, by=LOCAL.name)
     if not as_json:
@@ -322,4 +314,5 @@ def _corpus() -> Iterator[Corpus]:
 def _print_job(job: JobView) -> None:
     counted = ", ".join(f"{getattr(job, name)} {name}" for name in COUNTS)
     state = "waiting for a service to go on" if job.waits else job.state
-    console.print(f"Job {job.job_id} in {job.collection} is {state}: {counted}.")
+    told = f"Job {job.job_id} in {job.collection} is {state}: {counted}."
+    console.print(told, markup=False, highlight=False)

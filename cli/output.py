@@ -1,9 +1,10 @@
 """How commands speak: rich tables for people, one JSON value with ``--json`` for programs."""
 
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -12,13 +13,28 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
-from app.errors import Invalid
+from app.errors import CountersignError, Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-console = Console()
+UNBOUNDED, RULE = 10_000, 80
+"""Cells of a line where nothing says how wide it may be, and of a line that is drawn there."""
+
+
+def open_console() -> Console:
+    """For standard output. Where that is no window but a pipe or a file, a line is as long as what
+    it says: nothing is broken in the middle of a key, and no column is left out."""
+    found = Console()
+    if found.is_terminal:
+        return found
+    return Console(soft_wrap=True, width=None if "COLUMNS" in os.environ else UNBOUNDED)
+
+
+console = open_console()
 errors = Console(stderr=True)
 MOST_ROWS = 1_000_000
 """More than anybody reads of a list; what a database cannot count is beyond."""
@@ -39,8 +55,23 @@ def pages_of(page: int | None, last_page: int | None) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    """One JSON value on standard output; ASCII where that is not UTF-8."""
+    plain = (sys.stdout.encoding or "utf-8").lower() != "utf-8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=plain, indent=2, default=str) + "\n")
+
+
+def message_of(error: CountersignError) -> str:
+    """What went wrong; of the database also what its driver says of it, which is for whoever runs
+    the service and for no caller of it."""
+    said = str(getattr(error.__cause__, "orig", None) or "").strip().splitlines()
+    return f"{error.message} ({said[0].strip()})" if said else error.message
+
+
+def what_makes_an_index(documents: Mapping[str, int]) -> str:
+    """The next command where no index is live; ``documents``: how many each collection has."""
+    if documents:
+        return "`countersign index build` makes one of what was ingested."
+    return "`countersign ingest FOLDER` adds documents, and makes one."
 
 
 def refuse_to_ask(yes: bool, as_json: bool) -> None:
@@ -55,6 +86,12 @@ def ask(question: str, yes: bool, as_json: bool) -> None:
     refuse_to_ask(yes, as_json)
     if not yes:
         typer.confirm(question, abort=True)
+
+
+def print_rule(title: str) -> None:
+    """A heading with a line behind it; never read as markup."""
+    width = max(RULE, cell_len(title) + BESIDE)
+    console.print(Rule(Text(title), align="left"), width=width, soft_wrap=False)
 
 
 def in_short(text: str) -> str:
@@ -77,12 +114,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         table.add_column(columns[at], overflow="fold", no_wrap=wide[at].least == wide[at].whole)
     for row in cells:
         table.add_row(*(escape(row[at]) for at in shown))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     if missing := [name for at, name in enumerate(columns) if at not in shown]:
         left_out = (
             f"Not shown for lack of room: {', '.join(missing)}. A wider window or --json does."
         )
-        console.print(left_out, markup=False, highlight=False, style="dim")
+        console.print(left_out, markup=False, highlight=False, style="dim", soft_wrap=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from app.proof.replay import Replayed
 from app.settings import Settings
 from app.wiring import open_services
 from cli.audit import write_export
-from cli.output import Json, console, print_json, print_table
+from cli.output import Json, console, print_json, print_rule, print_table
 from cli.policies import read_policy_file
 
 DIFFERENT = 2
@@ -49,7 +49,7 @@ def export(
 
 
 def _print_replay(result: Replayed) -> None:
-    console.rule(f"{'same' if result.same else 'different'} · {result.answer_id}", align="left")
+    print_rule(f"{'same' if result.same else 'different'} · {result.answer_id}")
     console.print(result.question, markup=False, style="bold")
     for warning in result.warnings:
         console.print(f"{warning.code}: {warning.message}", markup=False, style="yellow")

@@ -24,6 +24,7 @@ from cli.output import (
     in_short,
     pages_of,
     print_json,
+    print_rule,
     print_table,
     refuse_to_ask,
 )
@@ -36,7 +37,9 @@ TaskId = Annotated[str, typer.Argument(help="Its id, or the first six characters
 
 @review_commands.command("list")
 def list_tasks(
-    state: Annotated[str, typer.Option(help="open, claimed, decided, expired or all.")] = "open",
+    state: Annotated[
+        str, typer.Option(help="open, claimed, snoozed, decided, expired or all.")
+    ] = "open",
     queue: Annotated[str | None, typer.Option(help="Only this queue of the policy.")] = None,
     collection: Annotated[str | None, typer.Option(help="Only with evidence from it.")] = None,
     cause: Annotated[str | None, typer.Option(help="Only what this check held.")] = None,
@@ -249,7 +252,7 @@ def _decide(task_id: str, kind: DecisionKind, reason: str, yes: bool, as_json: b
         seen = desk.claim(LOCAL, task_id)
         if not yes:
             _print_task(seen)
-            typer.confirm(f"{kind} this draft?", abort=True)
+            _confirm(desk, seen, kind)
         decision = Decision(kind, seen.content_sha256, seen.fence, reason)
         decided = desk.decide(LOCAL, task_id, decision)
     finally:
@@ -260,6 +263,15 @@ def _decide(task_id: str, kind: DecisionKind, reason: str, yes: bool, as_json: b
         console.print(f"Task {task_id}: {_decided_words(decided)}.", highlight=False)
 
 
+def _confirm(desk: ReviewDesk, seen: TaskDetailView, kind: DecisionKind) -> None:
+    """Ask whether it is meant; who says no, or Ctrl-C, holds the task no longer."""
+    try:
+        typer.confirm(f"{kind} this draft?", abort=True)
+    except typer.Abort:
+        desk.let_go(LOCAL, seen.task_id, seen.fence)
+        raise
+
+
 def _decided_words(task: TaskDetailView) -> str:
     if task.decision is None:
         return "approved; a second reviewer must approve it too"
@@ -267,7 +279,7 @@ def _decided_words(task: TaskDetailView) -> str:
 
 
 def _print_task(task: TaskDetailView) -> None:
-    console.rule(f"{_state(task)} · asked by {task.asker}", align="left")
+    print_rule(f"{_state(task)} · asked by {task.asker}")
     console.print(task.question or ERASED, markup=False, style="bold")
     console.print(f"held: {task.why}", markup=False, style="yellow")
     for reason in task.reasons[1:]:

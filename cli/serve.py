@@ -3,7 +3,8 @@
 import errno
 import gc
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,16 +12,25 @@ from typing import Annotated, Any
 import structlog
 import typer
 from rich.panel import Panel
+from rich.text import Text
 
 from app.access.passwords import new_password
 from app.access.principals import LOCAL, ROLES
 from app.access.service import Access
 from app.answering.answerer import Ask
-from app.errors import Conflict
+from app.corpus.documents import USUAL_COLLECTION
+from app.errors import Conflict, NotReady
 from app.settings import Settings, unknown_variables
 from app.telemetry import configure_logging
 from app.wiring import Services, open_services
-from cli.output import Json, console, pages_of, print_json
+from cli.output import (
+    Json,
+    console,
+    pages_of,
+    print_json,
+    print_rule,
+    what_makes_an_index,
+)
 
 FIRST_USER = "admin"
 
@@ -29,7 +39,8 @@ def serve(
     ingest: Annotated[
         list[Path] | None, typer.Option(help="Ingest these files or folders first.")
     ] = None,
-    collection: Annotated[str, typer.Option(help="Collection for --ingest.")] = "main",
+    collection: Annotated[str, typer.Option(help="Collection for --ingest.")] = USUAL_COLLECTION,
+    create: Annotated[bool, typer.Option("--create", help="The collection may be new.")] = False,
     first_login: Annotated[
         bool, typer.Option(help="Create a first user when there is none, and show its password.")
     ] = True,
@@ -44,26 +55,28 @@ def serve(
 
     use_few_arenas()
     settings = Settings()
-    doors = bound(settings.host, settings.port)
     configure_logging()
-    for said in unknown_variables():
-        structlog.get_logger().warning("unknown_variable", message=said)
-    services = open_services(settings)
-    if ingest:
-        report = ingest_paths(services, ingest, collection, as_json)
-        if not as_json:
-            print_report(report)
-    password = first_password(services.access) if first_login else None
-    for door in doors:
-        door.listen()  # whoever comes now waits for what is still loaded, and is not turned away
-    _announce(settings, password, as_json)
-    if workers == 1:
-        _run(settings, services, doors)
-        return
-    services.close()
-    from cli.workers import run_workers
+    with bound(settings.host, settings.port) as doors:
+        for said in unknown_variables():
+            structlog.get_logger().warning("unknown_variable", message=said)
+        services = open_services(settings)
+        if ingest:
+            if not create:
+                services.corpus.documents.require_collection(collection)
+            report = ingest_paths(services, ingest, collection, as_json)
+            if not as_json:
+                print_report(report)
+        password = first_password(services.access) if first_login else None
+        for door in doors:
+            door.listen()  # whoever comes now waits for what is still loaded
+        _announce(settings, password, as_json)
+        if workers == 1:
+            _run(settings, services, doors)
+            return
+        services.close()
+        from cli.workers import run_workers
 
-    run_workers(settings, workers, doors)
+        run_workers(settings, workers, doors)
 
 
 def _run(settings: Settings, services: Services, doors: list[socket.socket]) -> None:
@@ -103,6 +116,11 @@ def ask(
         answer = services.answerer.answer(
             LOCAL, Ask(question, collection, previous_answer_id=previous)
         )
+    except NotReady as error:
+        if services.corpus.versions.live() is not None:  # it is something else
+            raise
+        helps = what_makes_an_index(services.corpus.documents.collections())
+        raise NotReady(f"{error.message} {helps}") from error
     finally:
         services.close()
     if as_json:
@@ -111,32 +129,38 @@ def ask(
         _print_answer(asdict(answer))
 
 
-def bound(host: str, port: int) -> list[socket.socket]:
+@contextmanager
+def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
     """Sockets of each address that a host has here; raises ``Conflict`` where they cannot be had.
 
-    They are taken before anything is loaded, and nobody else gets them meanwhile.
+    They are taken before anything is loaded, and nobody else gets them within the block.
     """
     doors: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in dict.fromkeys(found):
-            doors.append(_door(family))
-            try:
-                doors[-1].bind(address)
-            except OSError as error:
-                # "localhost" may name an address of IPv6 where the system has none.
-                if error.errno != errno.EADDRNOTAVAIL or len(found) == 1:
-                    raise
-                doors.pop().close()
-        if not doors:
-            raise OSError(errno.EADDRNOTAVAIL, host)
-    except OSError as error:
-        for door in doors:
-            door.close()
-        if error.errno == errno.EADDRINUSE:
-            raise Conflict(f"Port {port} is taken; set COUNTERSIGN_PORT to another one.") from error
-        raise Conflict(f"Cannot listen on {host}:{port}.") from error
-    return doors
+    with ExitStack() as open_doors:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, address in dict.fromkeys(found):
+                door = open_doors.enter_context(_door(family))
+                try:
+                    door.bind(address)
+                except OSError as error:
+                    # "localhost" may name an address of IPv6 where the system has none.
+                    if error.errno != errno.EADDRNOTAVAIL or (
+                        address == found[-1][4] and not doors
+                    ):
+                        raise
+                else:
+                    doors.append(door)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Conflict(
+                    f"Port {port} is taken; set COUNTERSIGN_PORT to another one."
+                ) from error
+            raise Conflict(
+                f"Cannot listen on {place_of(host, port)} ({error.strerror}): COUNTERSIGN_HOST is "
+                "an address of this machine, and COUNTERSIGN_PORT one that this user may take."
+            ) from error
+        yield doors
 
 
 def _door(family: int) -> socket.socket:
@@ -145,6 +169,11 @@ def _door(family: int) -> socket.socket:
     if family == socket.AF_INET6:  # that of IPv4 is bound beside it where it is wanted
         door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return door
+
+
+def place_of(host: str, port: int) -> str:
+    """Host and port as an address has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def first_password(access: Access) -> str | None:
@@ -160,8 +189,7 @@ def first_password(access: Access) -> str | None:
 
 
 def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{settings.port}"
+    address = f"http://{place_of(settings.host, settings.port)}"
     if as_json:
         login = {"username": FIRST_USER, "password": password} if password else None
         print_json({"chat": f"{address}/", "review": f"{address}/review", "first_login": login})
@@ -170,11 +198,12 @@ def _announce(settings: Settings, password: str | None, as_json: bool) -> None:
     if password:
         lines += ["", f"First login (shown once): {FIRST_USER}  {password}"]
     lines += ["", "Ctrl-C stops the service."]
-    console.print(Panel("\n".join(lines), title="Countersign", expand=False), highlight=False)
+    panel = Panel(Text("\n".join(lines)), title="Countersign", expand=False)
+    console.print(panel, highlight=False, soft_wrap=False)
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
-    console.rule(f"{answer['status']} · {answer['answer_id']}", align="left")
+    print_rule(f"{answer['status']} · {answer['answer_id']}")
     searched = answer["searched"].get("question")
     if searched and searched != answer["question"]:
         console.print(f"searched for: {searched}", markup=False, style="dim")

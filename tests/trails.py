@@ -119,6 +119,10 @@ class WireDesk:
         """A claimed task."""
         return asdict(self.desk.claim(*arguments, **options))
 
+    def let_go(self, *arguments: Any) -> None:
+        """A claim that ends without a decision."""
+        self.desk.let_go(*arguments)
+
     def decide(self, *arguments: Any) -> dict[str, Any]:
         """A decided task."""
         return asdict(self.desk.decide(*arguments))

@@ -47,13 +47,16 @@ def carry_labels(
     """Ask the labelled questions of a stratum again and say what their labels are worth now.
 
     ``ask`` gives what would be recorded of a question today. Nothing is locked meanwhile.
+    A question whose words were erased is asked no more: its label is gone with its lineage, and
+    not before, so that no wrong one is shed by erasing it.
     """
     with database.reading() as session:
         begun = newest_link(session)
-        known = [_known(label, record) for label, record in _labelled(session, stratum)]
+        labels = _labelled(session, stratum)
+        known = [_known(label, record) for label, record in labels if record.question]
     trails = {question: ask(question) for question in dict.fromkeys(one.asked for one in known)}
     with database.transaction() as session:
-        carried = _applied(session, known, trails, begun)
+        carried = _applied(session, known, trails, begun, len(labels) - len(known))
         event = {"collection": stratum.collection, "risk_class": stratum.risk_class, "by": by}
         counts = {"kept": carried.kept, "changed": carried.changed, "gone": carried.gone}
         append_audit(session, "labels_carried", event | counts)
@@ -92,7 +95,7 @@ def _enters_or_leaves_a_union(label: LabelRow, collection: str) -> bool:
 
 
 def _applied(
-    session: Session, known: Sequence[_Known], trails: Mapping[str, Trail], begun: int
+    session: Session, known: Sequence[_Known], trails: Mapping[str, Trail], begun: int, erased: int
 ) -> Carried:
     found: dict[str, list[str]] = {"kept": [], "changed": [], "gone": []}
     moved: list[tuple[str, str, str]] = []
@@ -104,7 +107,7 @@ def _applied(
             moved += [] if _place(label) == before else [before[0], _place(label)[0]]
     _spend_looks(session, moved)
     kept, changed, gone = (len(found[name]) for name in ("kept", "changed", "gone"))
-    return Carried(kept, changed, gone, list(dict.fromkeys(found["changed"])))
+    return Carried(kept, changed, gone + erased, list(dict.fromkeys(found["changed"])))
 
 
 def _place(label: LabelRow) -> tuple[tuple[str, str, str], float, str]:

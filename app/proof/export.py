@@ -40,6 +40,8 @@ def proof_of(database: Database, answer_id: str) -> Mapping[str, Any]:
     It says whether hashes and chain hold; raises ``NotFound``.
 
     ``checks.broken_audit_link`` is the number of the first link that does not fit, or null.
+    ``checks.content_sha256_fits`` is null for an answer whose words were erased: they are not
+    there to be hashed, and the link of the erasure seals what is left.
     """
     proof, _ = _gathered(database, answer_id)
     return proof
@@ -96,7 +98,7 @@ def _gathered(database: Database, answer_id: str) -> tuple[dict[str, Any], list[
             "reviewers": _reviewers(session, task),
             "audit": links,
             "audit_head": {"number": walk.last, "sha256": walk.sha256},
-            "checks": _checks(record, walk),
+            "checks": _checks(record, walk, links),
         }
     return proof, leaves
 
@@ -113,9 +115,11 @@ def _reviewers(session: Session, task: ReviewTaskRow | None) -> list[dict[str, A
     return [{"name": name, "authority": right, "trained_on": day} for name, right, day in rows]
 
 
-def _checks(record: RecordRow, walk: ChainWalk) -> Mapping[str, Any]:
+def _checks(record: RecordRow, walk: ChainWalk, links: Sequence[Link]) -> Mapping[str, Any]:
     found = recording.content_hash(record.question, record.draft, record.evidence, record.lineage)
-    return {"content_sha256_fits": found == record.content_sha256, "broken_audit_link": walk.broken}
+    erased = any(link["kind"] == "erased" for link in links)
+    fits = None if erased else found == record.content_sha256
+    return {"content_sha256_fits": fits, "broken_audit_link": walk.broken}
 
 
 def _links(walk: ChainWalk, names: set[str], leaves: list[bytes]) -> list[Link]:

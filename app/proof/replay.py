@@ -7,7 +7,7 @@ from typing import Any
 from app.db import Database
 from app.errors import NotFound, NotReplayable
 from app.records.recording import policy_content, recorded_case, recorded_findings
-from app.records.tables import RecordRow
+from app.records.tables import RecordRow, SettlementRow
 from guardrails.contract import SEVERITY, Case, Finding, Verdict
 from guardrails.judge import Judge
 from guardrails.policy.decide import Policy
@@ -78,7 +78,7 @@ class Replayer:
             if record is None:
                 raise NotFound("There is no such answer.")
             if record.inputs is None:
-                raise NotReplayable("It was recorded before replay was possible.")
+                raise NotReplayable(_without_inputs(session.get(SettlementRow, answer_id)))
             content = policy_content(session, record.verdict["policy_sha256"])
         used = policy or _own_policy(content, record.verdict["policy_sha256"])
         judge = self._judge_for(used)
@@ -96,6 +96,12 @@ class Replayer:
             return []
         message = f"These are not the models of the record: {', '.join(changed)} changed."
         return [ReplayWarning("models_changed", message)]
+
+
+def _without_inputs(settled: SettlementRow | None) -> str:
+    if settled is not None and settled.state == "erased":
+        return "Its words were erased."
+    return "It was recorded before replay was possible."
 
 
 def judge_again(judge: Judge, record: RecordRow) -> tuple[list[Finding], Verdict]:

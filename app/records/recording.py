@@ -13,7 +13,7 @@ from app.db import now
 from app.records.audit import append_audit, lock_head
 from app.records.days import count_recorded
 from app.records.release import release
-from app.records.tables import PolicyRow, RecordRow
+from app.records.tables import PolicyRow, RecordRow, SettlementRow
 from app.telemetry import NOTHING, Spent
 from guardrails.contract import (
     AnswerObject,
@@ -282,8 +282,11 @@ def recorded_findings(record: RecordRow) -> tuple[Finding, ...]:
 
 
 def recent_records(session: Session, since: datetime | None, limit: int) -> list[RecordRow]:
-    """All principals' newest records, newest first, none older than ``since``."""
-    query = select(RecordRow).order_by(RecordRow.created_at.desc()).limit(limit)
+    """All principals' newest records, newest first, none older than ``since``, and none whose words
+    were erased: there is nothing left to judge."""
+    erased = select(SettlementRow.answer_id).where(SettlementRow.state == "erased")
+    query = select(RecordRow).where(RecordRow.answer_id.not_in(erased))
+    query = query.order_by(RecordRow.created_at.desc()).limit(limit)
     if since is not None:
         query = query.where(RecordRow.created_at >= since)
     return list(session.scalars(query))

@@ -77,6 +77,7 @@ from app.review.tasks import (
     explain_refusal,
     finish,
     give_back,
+    let_go,
     load_task,
     overdue_tasks,
     reopen_task,
@@ -186,6 +187,13 @@ class ReviewDesk:
             if before not in (None, reviewer.name):
                 add_note(session, task, "taken_over", reviewer.name, about=str(before))
             return self._detail(session, task, probe, record)
+
+    def let_go(self, reviewer: Principal, task_id: str, fence: int) -> None:
+        """End one's claim without a decision; whoever holds the task by now keeps it."""
+        reviewer.require("reviewer")
+        with self._database.transaction() as session:
+            task, *_ = load_task(session, reviewer, task_id)
+            let_go(session, task, reviewer, fence)
 
     def _detail(
         self, session: Session, task: ReviewTaskRow, probe: ProbeRow | None, record: RecordRow

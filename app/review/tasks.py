@@ -131,6 +131,23 @@ def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: in
     return finished
 
 
+def let_go(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> None:
+    """End this claim, if it is the newest and nothing was decided: nobody waits for its end."""
+    ended = _changed(
+        session,
+        update(ReviewTaskRow)
+        .where(
+            ReviewTaskRow.id == task.id,
+            ReviewTaskRow.state == "claimed",
+            ReviewTaskRow.claimed_by == reviewer.name,
+            ReviewTaskRow.fence == fence,
+        )
+        .values(state="open", claimed_by=None, lease_until=None),
+    )
+    if ended:
+        touch(session, task)
+
+
 def give_back(session: Session, task: ReviewTaskRow) -> None:
     """Open the task again, for a second reviewer; the transaction has hidden its being decided."""
     session.execute(

@@ -16,6 +16,7 @@ from app.answering.answerer import Ask
 from app.db import Database
 from app.gate.carry import Carried, carry_labels, key_of
 from app.gate.tables import LabelRow
+from app.proof.erasure import Eraser
 from app.records.tables import RecordRow
 from cli.__main__ import app as commands
 from guardrails.contract import Draft, Sentence
@@ -95,6 +96,17 @@ def test_labels_of_unchanged_answers_stay_through_a_model_swap(house: House) -> 
     assert counted(house) == [2, 0]
     after = rows(house)
     assert {question: (row.weight, row.wrong) for question, row in after.items()} == before
+
+
+def test_a_question_that_was_erased_is_not_asked_again(house: House) -> None:
+    answer_id = next(row.answer_id for asked, row in rows(house).items() if asked == EXCESS)
+    desk = house.desk
+    Eraser(desk.database, desk.settings, desk.corpus).answer(answer_id, "olga")
+    assert carry(house) == Carried(1, 0, 1, []), "the other one is carried all the same"
+    assert counted(house)[0] == 2, "no label is shed by an erasure"
+    swap_lineage(house)
+    assert carry(house) == Carried(1, 0, 1, [])
+    assert counted(house)[0] == 1
 
 
 def test_rehearsing_records_nothing(house: House) -> None:

@@ -1,9 +1,12 @@
 """The command line, as a user runs it: one command after another over one data folder."""
 
+import io
 import json
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,17 +17,20 @@ from PIL import Image
 
 from app.access.principals import LOCAL
 from app.answering.answerer import Ask
+from app.background import Background
 from app.files import read_rows
 from app.review.decisions import Decision
 from app.settings import PROJECT, Settings
 from app.wiring import open_database, open_services
 from cli.commands import load_command
+from cli.output import what_makes_an_index
 from cli.permissions import ACTIONS
 from guardrails.policy.load import DEFAULT_POLICY
 from ingestion.formats.registry import BY_SUFFIX
 from ingestion.indexing import IndexBuilder
 from tests.commands import Ended, countersign, own_environment
 from tests.conftest import HANDBOOK
+from tests.servers import free_port
 from tests.trails import WireDesk
 
 HELD = "Is water damage covered?"
@@ -94,6 +100,51 @@ def test_ask_prints_the_answer_and_its_source(shell: Shell) -> None:
     assert (again.returncode, json.loads(again.stdout)["answer"]) == (0, answer["answer"])
 
 
+def test_a_service_ingests_into_a_new_collection_only_when_it_is_meant(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fees.md").write_text("The fee is twelve pounds a year.", "utf-8")
+    monkeypatch.setattr("cli.serve._run", lambda settings, services, doors: services.close())
+    one = replace(shell, folder=tmp_path, extra={"COUNTERSIGN_PORT": str(free_port())})
+    serve = ("serve", "--ingest", str(tmp_path / "fees.md"), "--collection", "new")
+    assert one.json(*serve, status=1)["code"] == "not_found"
+    assert one.json("ingest", "jobs")["jobs"] == []
+    one.json(*serve, "--create")
+    (job,) = one.json("ingest", "jobs")["jobs"]
+    assert (job["collection"], job["state"]) == ("new", "done")
+
+
+def test_a_database_that_is_not_there_is_told_with_what_its_driver_says(tmp_path: Path) -> None:
+    address = f"postgresql+psycopg://ann:hush@127.0.0.1:{free_port()}/answers"
+    away = Shell(tmp_path, extra={"COUNTERSIGN_DATABASE_URL": address})
+    error = away.json("users", "list", status=1)
+    assert error["code"] == "dependency_failed" and "Connection refused" in error["message"]
+    said = away.run("users", "list", status=1).stderr
+    parts = {part["name"]: part for part in away.json("doctor", status=1)["parts"]}
+    for words in (said, parts["database"]["problem"]):
+        assert "127.0.0.1" in words and "Connection refused" in words and "hush" not in words
+
+
+@pytest.mark.parametrize("form", ["", "--json"])
+def test_what_a_terminal_cannot_write_is_escaped(form: str, tmp_path: Path) -> None:
+    narrow = Shell(tmp_path, extra={"PYTHONIOENCODING": "ascii"})
+    name = f"Zoë 张{form}"
+    made = narrow.process("users", "create", name, "--role", "asker", *filter(None, [form]))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "\\u5f20" in made.stdout
+    if form:
+        assert json.loads(made.stdout)["name"] == name and json.loads(made.stdout)["password"]
+    else:
+        assert "password (shown once): " in made.stdout
+
+
+def test_an_argument_that_is_no_text_is_an_error_not_a_traceback(shell: Shell) -> None:
+    wrong = ("gate", "mode", "off", "--reason", "no \udcff")
+    assert shell.json(*wrong, status=1)["code"] == "invalid"
+    assert "invalid: What was given holds" in shell.run(*wrong, status=1).stderr
+    assert shell.json("users", "sessions", "\udcff", status=1)["code"] == "invalid"
+
+
 def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     assert shell.json("ask", HELD)["answer"] is None
     shown = shell.run("ask", HELD).stdout
@@ -109,6 +160,21 @@ def test_a_held_answer_is_approved_or_rejected_by_command(shell: Shell) -> None:
     error = shell.json("review", "approve", first["task_id"], "--yes", status=1)
     assert set(error) == {"code", "message", "retryable", "request_id"}
     assert error["code"] == "already_decided"
+
+
+def test_who_says_no_to_a_decision_holds_the_task_no_longer(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_id = shell.json("ask", HELD)["answer_id"]
+    listed = shell.json("review", "list")["tasks"]
+    task_id = next(one["task_id"] for one in listed if one["answer_id"] == answer_id)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "approve this draft?" in shell.run("review", "approve", task_id, status=1).stdout
+    task = shell.json("review", "show", task_id)
+    assert (task["state"], task["claimed_by"]) == ("open", None)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert "approve" in shell.run("review", "approve", task_id).stdout
+    assert shell.json("review", "show", task_id)["state"] == "decided"
 
 
 def test_a_question_without_an_answer_is_listed_with_what_came_nearest(shell: Shell) -> None:
@@ -153,6 +219,64 @@ def test_the_list_of_jobs_shows_whole_values_on_a_narrow_terminal(shell: Shell) 
         whole = [str(job[name]) for name in ("job_id", "state", "items", "pending", "failed")]
         assert cells[:5] == whole
     assert "Not shown for lack of room: " in " ".join(lines) and "replaced" in " ".join(lines)
+
+
+def test_a_collection_whose_name_looks_like_markup_has_its_jobs_shown(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "fees.md").write_text("The fee is twelve pounds a year.", "utf-8")
+    one = replace(shell, folder=tmp_path)
+    job = one.json("ingest", str(tmp_path / "fees.md"), "--collection", "[/x]", "--create")[
+        "job_id"
+    ]
+    assert f"Job {job} in [/x] is done" in " ".join(one.run("ingest", "show", job).stdout.split())
+
+
+def test_the_proof_of_an_erased_answer_raises_no_alarm(shell: Shell, tmp_path: Path) -> None:
+    answer_id = shell.json("ask", HELD)["answer_id"]
+    shell.run("erase", "answer", answer_id, "--yes")
+    out = str(tmp_path / "proof.json")
+    told = shell.run("audit", "export", answer_id, "--out", out).stdout
+    assert "its words were erased" in told and "DO NOT FIT" not in told
+    assert shell.json("audit", "export", answer_id, "--out", out)["sound"] is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_periodic_work_that_is_told_to_end_finishes_and_says_so(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def until(_work: Background, stop: threading.Event) -> None:
+        signal.raise_signal(number)
+        assert stop.is_set()
+
+    monkeypatch.setattr(Background, "run_until", until)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert shell.run("background", "run").stdout == "Stopped.\n"
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_periodic_work_once_that_is_broken_off_is_no_success(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(_work: Background) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Background, "run_due", broken_off)
+    assert "Done" not in shell.run("background", "run", "--once", status=130).stdout
+    shell.run("background", "run", "--once", "--json", status=130)
+
+
+def test_a_new_installation_is_told_what_comes_first(tmp_path: Path) -> None:
+    new = Shell(tmp_path)
+    error = new.json("ask", "What is the excess?", status=1)
+    parts = {part["name"]: part for part in new.json("doctor", status=1)["parts"]}
+    assert error["code"] == "not_ready"
+    for told in (error["message"], parts["live index"]["problem"]):
+        assert "countersign ingest FOLDER" in told and "index build" not in told
+    assert "countersign index build" in what_makes_an_index({"main": 2})
 
 
 def test_edits_are_written_as_lines_to_learn_from(shell: Shell, tmp_path: Path) -> None:
@@ -477,7 +601,7 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     found = Shell(tmp_path).json("doctor", status=1)
     missing = {part["name"]: part["problem"] for part in found["parts"] if not part["ok"]}
     assert set(missing) == {"live index"} and missing["live index"].startswith("not_ready")
-    assert "`countersign index build`" in missing["live index"]
+    assert "`countersign ingest FOLDER`" in missing["live index"]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from app.answering.answerer import Ask
 from app.background import record_jobs
 from app.corpus.uploads import Uploads
 from app.db import Base, Database, now
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound, NotReplayable
 from app.proof.checkpoints import Checkpoints
+from app.proof.dry_run import dry_run
 from app.proof.erasure import Eraser
 from app.proof.export import signed_proof_of
+from app.proof.replay import Replayer
 from app.proof.verify import verify_audit
 from app.records.audit import append_audit
 from app.records.release import ERASED_MESSAGE
@@ -25,8 +27,9 @@ from app.records.tables import AuditRow, RecordRow, ReleaseRow
 from app.review.gold import add_gold_answer
 from app.review.tables import DecisionRow
 from cli.erase import build_without
+from guardrails.policy.load import load_policy
 from tests.conftest import on_sqlite
-from tests.integration.test_answering import ANN, EXCESS, RITA, Desk
+from tests.integration.test_answering import ANN, EXCESS, OLGA, RITA, Desk
 from tests.integration.test_audit import check
 from tests.integration.test_probes import CARA, Quiz
 from tests.trails import settings_for
@@ -156,7 +159,18 @@ def test_an_erased_answer_can_still_be_proven(house: Erasing, tmp_path: Path) ->
     house.eraser.answer(answer_id, "olga")
     proof = signed_proof_of(Checkpoints(house.database, house.settings), house.database, answer_id)
     assert proof["decision"]["reviewer"] == "rita"
+    assert proof["checks"] == {"content_sha256_fits": None, "broken_audit_link": None}
     assert check(tmp_path, proof)[0] == 0
+
+
+def test_an_erased_answer_is_not_judged_again(house: Erasing) -> None:
+    kept, answer_id = house.decided(ASKED), house.decided(ASKED)
+    house.eraser.answer(answer_id, "olga")
+    report = dry_run(house.database, OLGA, load_policy())
+    assert (report["answers"], report["changed"][0]["answer_id"]) == (1, kept)
+    replayer = Replayer(house.database, lambda policy: pytest.fail("it was judged"), {})
+    with pytest.raises(NotReplayable, match="Its words were erased"):
+        replayer.replay(answer_id)
 
 
 def test_an_erasure_without_its_link_is_seen(house: Erasing) -> None:

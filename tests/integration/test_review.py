@@ -167,6 +167,22 @@ def test_a_claim_keeps_others_out_until_it_ends(
     assert desk.decide(RAJ, task_id, decision(second))["decision"]["reviewer"] == "raj"
 
 
+def test_a_claim_is_let_go_by_its_holder_only(
+    database: Database, settings: Settings, desk: WireDesk
+) -> None:
+    task_id, _ = hold(database, settings)
+    claim = desk.claim(RITA, task_id)
+    desk.let_go(RAJ, task_id, claim["fence"])
+    desk.let_go(RITA, task_id, claim["fence"] - 1)
+    with pytest.raises(ClaimLost):
+        desk.claim(RAJ, task_id)
+    desk.let_go(RITA, task_id, claim["fence"])
+    assert desk.task(RITA, task_id)["state"] == "open"
+    taken = desk.claim(RAJ, task_id)
+    desk.let_go(RITA, task_id, claim["fence"])
+    assert desk.decide(RAJ, task_id, decision(taken))["state"] == "decided"
+
+
 def test_renewing_a_claim_voids_the_older_fence(
     database: Database, desk: WireDesk, settings: Settings
 ) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from cli import output
 from cli.commands import COMMANDS, load_command
-from cli.output import console, in_short, print_table
+from cli.output import console, in_short, open_console, print_rule, print_table
 
 ID, OTHER, TIME = "0a" * 16, "20261130T040311123456-0a1b2c3d", "2026-11-30T04:03:11Z"
 LONG = "Is a claim for water damage paid where the roof was open? " * 3
@@ -49,6 +50,34 @@ def test_a_short_table_is_as_it_was(
     out = printed(["name", "count"], [["[red]a", None], ["b", 3]], 80, monkeypatch, capsys)
     assert "[red]a" in out and "None" not in out and "Not shown" not in out
     assert "Nothing" in printed(["Nothing"], [], 80, monkeypatch, capsys)
+
+
+def test_a_pipe_breaks_no_line_and_leaves_out_no_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    piped = open_console()
+    monkeypatch.setattr(output, "console", piped)
+    said = f"Key {ID} (shown once): cs_{'x' * 43}, {LONG}"
+    piped.print(said, markup=False, highlight=False)
+    assert capsys.readouterr().out == f"{said}\n"
+    print_table("Things", ["id", "made", "question", "path"], [[ID, TIME, LONG, "/" + "x" * 90]])
+    out = capsys.readouterr().out
+    (row,) = (line for line in out.splitlines() if ID in line)
+    assert TIME in row and LONG in row and "x" * 90 in row and "Not shown" not in out
+    assert max(map(len, out.splitlines())) == len(row)
+    print_rule("held · [red]Rita")
+    assert (line := capsys.readouterr().out).startswith("held · [red]Rita ─") and len(line) == 81
+
+
+def test_a_width_that_was_asked_for_counts_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(output, "console", open_console())
+    print_table("Things", ["id", "question"], [[ID, LONG]])
+    assert max(map(len, capsys.readouterr().out.splitlines())) == 60
 
 
 def test_a_long_text_is_cut_where_a_list_shows_it() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from app.main import create_app
 from app.settings import PREFIX, PROJECT, USUAL_ANSWERS, Settings
@@ -128,10 +129,23 @@ def test_compose_runs_what_there_is() -> None:
     for service in COMPOSE["services"].values():
         assert pinned(service["image"])
         for variable in service["environment"]:
-            assert is_setting(variable) or variable.startswith("POSTGRES_")
+            assert is_setting(variable) or variable.startswith(("POSTGRES_", "PGPASSWORD"))
         if "countersign" in service["image"]:
             assert service["image"] == f"countersign:{__version__}"
             check_command(service["command"])
+
+
+def test_any_password_will_do_for_compose() -> None:
+    """It is in no address, where @ and % mean something."""
+    for name in ("migrate", "service"):
+        variables = COMPOSE["services"][name]["environment"]
+        address = make_url(variables["COUNTERSIGN_DATABASE_URL"])
+        assert (address.host, address.username, address.password) == (
+            "database",
+            COMPOSE["services"]["database"]["environment"]["POSTGRES_USER"],
+            None,
+        )
+        assert "POSTGRES_PASSWORD" in variables["PGPASSWORD"]
 
 
 def test_compose_gives_no_more_than_is_needed() -> None:
