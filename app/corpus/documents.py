@@ -9,7 +9,7 @@ from pathlib import PurePath
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.corpus.jobs import call_off, forget_items, new_job, next_turn, settle_items, take_up
+from app.corpus.jobs import call_off, forget_items, new_job, settle_items, take_up, wait_again
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, suspect_row
 from app.corpus.registering import (
@@ -277,14 +277,10 @@ class Documents:
     def retry(self, document_ids: Sequence[str]) -> list[str]:
         """Make documents that failed pending again, all of them without ids; returns them."""
         with self._database.transaction() as session:
-            query = select(DocumentRow).where(DocumentRow.state == FAILED).with_for_update()
+            query = select(DocumentRow).where(DocumentRow.state == FAILED)
             if document_ids:
                 query = query.where(DocumentRow.id.in_(document_ids))
-            rows = session.scalars(query).all()
-            turn = next_turn(session)
-            for at, row in enumerate(rows):
-                requeue(row, turn + at)
-        return [row.id for row in rows]
+            return wait_again(session, query)
 
     def outcomes(self, document_ids: Sequence[str]) -> dict[str, Outcome]:
         """What became of these documents so far, by id; of deleted ones nothing."""
