@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import column, func, not_, select, table, update
 
 from app.corpus.jobs import KEPT_DAYS, JobDetails
 from app.corpus.tables import DocumentRow, JobItemRow, JobRow
@@ -436,7 +436,8 @@ def test_retries_lock_documents_in_the_order_of_those_who_save_them(
             )
             session.execute(first.with_for_update())
             retry = pool.submit(jobs.retry, job_id) if alone else pool.submit(documents.retry, [])
-            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            locks = table("pg_locks", column("granted"))
+            waiting = select(func.count()).select_from(locks).where(not_(locks.c.granted))
             while not session.scalar(waiting):
                 time.sleep(0.05)
             for query in others:

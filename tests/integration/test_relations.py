@@ -1,5 +1,7 @@
 """Metadata beside documents, editions of which the newest counts, and near copies."""
 
+import io
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from app.proof.erasure import Eraser
 from app.retrieval.retriever import says_the_same
 from guardrails.checks.freshness import utc_today
 from ingestion.formats.extract import extract
+from ingestion.formats.reply import parsed, told
 from tests.integration.test_ingestion import Library
 
 TERMS = (
@@ -142,6 +145,63 @@ def test_what_may_not_be_in_a_collection_is_not_and_is_taken_out_of_it(library: 
     assert titles(library, "fee") == [] and not library.passages()
     files = [library.folder / "fees.md"]
     assert library.pipeline.ingest(files, "board").ingested == 1
+
+
+@pytest.mark.parametrize("ending", [".META.YAML", ".Meta.yml", ".meta.JSON"])
+def test_a_sidecar_in_capitals_keeps_a_document_back(library: Library, ending: str) -> None:
+    library.write("fees.txt", "The fee is 3 euros.")
+    library.write("rules.txt", "The office opens at nine.")
+    assert library.ingest().ingested == 2
+    library.write("fees.txt" + ending, "{access: board}")
+    (failure,) = library.ingest().failures
+    assert failure.code == "wrong_access" and failure.source.endswith("fees.txt")
+    library.write("fees.txt.meta.yml", "owner: Ann")  # as it should be written, it counts
+    assert library.ingest().ingested == 1
+
+
+WITHIN = {
+    "its front matter": ({"a/fees.md": FRONT}, "wrong_access"),
+    "a sidecar": (
+        {"a/fees.txt": "3 euros.", "a/fees.txt.Meta.yaml": "access: board"},
+        "wrong_access",
+    ),
+    "a slip": ({"fees.md": FRONT.replace("access", "acess")}, "bad_metadata"),
+    "what cannot be read": ({"fees.md": FRONT.replace("board", "[board")}, "bad_metadata"),
+}
+
+
+@pytest.mark.parametrize(("members", "code"), WITHIN.values(), ids=WITHIN)
+@pytest.mark.parametrize("deep", [False, True], ids=["in an archive", "in an archive in one"])
+def test_a_document_within_another_keeps_it_back(
+    library: Library, members: dict[str, str], code: str, deep: bool
+) -> None:
+    packed = zipped({"rules.txt": "The office opens at nine.", **members})
+    library.write("all.zip", zipped({"inner.zip": packed}) if deep else packed)
+    (failure,) = library.ingest().failures
+    assert failure.code == code and not library.passages()
+
+
+def test_what_documents_within_another_say_else_keeps_nothing_back(library: Library) -> None:
+    said = "access: [main, board]\nlanguage: klingon words\nvalid_from: soon\n"
+    files = {"fees.md": FRONT.replace("access: board\n", said), "b.txt.meta.json": "[1]"}
+    library.write("all.zip", zipped({**files, "rules.txt": "It opens at nine."}))
+    assert library.ingest().ingested == 1
+    assert not any("access" in text for text in library.passages())
+
+
+def test_a_jailed_reader_tells_what_is_said_within() -> None:
+    beside = {"b.txt": "It opens at nine.", "b.txt.meta.json": '{"access": "board"}'}
+    found = parsed(told(zipped({"fees.md": FRONT, **beside}), "all.zip"))
+    assert [one.split("\n")[1] for one in found.fronts] == ["access: board"]
+    assert found.sidecars == ('{"access": "board"}',)
+
+
+def zipped(files: dict[str, str | bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
 
 
 @pytest.mark.parametrize("text", FRONTS, ids=["UTF-16", "UTF-32", "Mac", "form feeds", "long"])
