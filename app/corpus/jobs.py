@@ -27,6 +27,7 @@ from app.corpus.tables import (
 )
 from app.db import Database, database_time, iso, now
 from app.errors import NotFound
+from app.records.audit import lock_head
 
 UNCHANGED = "unchanged"
 REPLACED = "replaced"
@@ -173,6 +174,7 @@ class Jobs:
         with self._database.transaction() as session:
             _job(session, job_id).cancelled_at = now()  # what is yet to be registered, too
         with self._database.transaction() as session:
+            lock_head(session)
             query = _documents(job_id, PENDING).order_by(DocumentRow.id)
             for document in session.scalars(query.with_for_update()):  # as they are saved
                 call_off(document)
@@ -232,7 +234,8 @@ def next_turn(session: Session) -> int:
 def wait_again(session: Session, failed: Any) -> list[str]:
     """The documents of the query wait to be read again, in the order in which they did; returns
     their ids."""
-    query = failed.order_by(DocumentRow.id).with_for_update()  # locked as they are saved
+    lock_head(session)  # and the documents in one order, as they are saved
+    query = failed.order_by(DocumentRow.id).with_for_update()
     documents = sorted(session.scalars(query), key=lambda one: one.turn)
     turn = next_turn(session)
     for at, document in enumerate(documents):

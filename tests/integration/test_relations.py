@@ -1,14 +1,20 @@
 """Metadata beside documents, editions of which the newest counts, and near copies."""
 
 import io
+import time
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import column, func, not_, select, table
+from sqlalchemy.orm import Session
 
 import ingestion.stages
-from app.corpus import relations
+from app.corpus import relations, saving
 from app.corpus.editions import edition_of, is_newer, names_edition
 from app.corpus.views import DocumentView
 from app.db import Database
@@ -374,3 +380,38 @@ def related(library: Library, collection: str) -> dict[str, tuple[set[str], str 
         )
         for one in found
     }
+
+
+HELD_UP = {
+    "deleted": lambda library, old: library.corpus.documents.delete(old),
+    "moved": lambda library, old: library.corpus.documents.move(
+        old, str(library.folder / "a.md"), str(library.folder / "c.md")
+    ),
+}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("change", HELD_UP.values(), ids=HELD_UP)
+def test_an_older_edition_that_changes_does_not_hold_up_the_newer_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch, change: Callable[[Library, str], object]
+) -> None:
+    """Whoever adds to the audit chain queues there before it locks documents: else the one that
+    becomes ready waits for the older one, and who has that waits for the end of the chain."""
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)}")
+    library.ingest()
+    old = library.document("a.md").id
+    locks = table("pg_locks", column("granted"))
+    waiting = select(func.count()).select_from(locks).where(not_(locks.c.granted))
+    relate, done = saving.relate, list[Future[object]]()
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile(session: Session, made: Any) -> None:
+            done.append(pool.submit(change, library, old))
+            while not session.scalar(waiting):
+                time.sleep(0.05)
+            relate(session, made)
+
+        monkeypatch.setattr(saving, "relate", meanwhile)
+        library.write("b.md", f"# Terms (Version 2)\n\n{terms(4, 6)}")
+        assert library.pipeline.ingest([library.folder / "b.md"], "main").failures == []
+        assert done[0].result(60)
