@@ -6,11 +6,14 @@ The sidecar of ``fees.pdf`` is ``fees.pdf.meta.yaml`` (or ``.meta.yml``, ``.meta
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, time
 from difflib import get_close_matches
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
+from time import time_ns
 
 import yaml
 
@@ -18,17 +21,23 @@ from app.corpus.saving import Metadata
 from app.errors import DocumentRefused
 from app.files import sha256_file
 from ingestion.formats.charset import decode
+from ingestion.formats.document import Extracted
 from ingestion.formats.limits import MAX_TEXT_CHARACTERS
 from ingestion.formats.markdown import FRONT_MATTER
+from ingestion.formats.registry import SIDECARS, spoken_of
 from ingestion.formats.text import LINE_BREAK
 
-SIDECARS = (".meta.yaml", ".meta.yml", ".meta.json")
 MOST_BYTES = 1 << 16
+FOLDERS = 1000
+"""Folders of which it is kept which sidecars they hold."""
+SETTLED_NS = 2_000_000_000
+"""A folder's time of change is at least as exact as this."""
 MOST_NAMES, MOST_CHARS = 50, 1000
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*")
 READ_ELSEWHERE = frozenset({"title"})
 """What the reader of the format takes itself."""
-KEEPS_BACK = ("access", "valid_from", "valid_until")
+ACCESS = "access"
+KEEPS_BACK = (ACCESS, "valid_from", "valid_until")
 """What keeps a document from people: written wrongly, it must not open the document."""
 NEARLY = 0.88
 """How like one of these another name must be, as difflib counts, to be taken for a slip of it:
@@ -38,14 +47,34 @@ Value = str | list[str] | None
 
 
 def sidecar_of(file: Path) -> Path | None:
-    """The file that speaks of this one, None where there is none."""
-    named = (file.with_name(file.name + ending) for ending in SIDECARS)
-    return next((path for path in named if path.is_file()), None)
+    """The file that speaks of this one, however its ending is written; None where there is none."""
+    named = [file.with_name(file.name + ending) for ending in SIDECARS]
+    others = (file.with_name(name) for name in _written_otherwise(file.parent).get(file.name, ()))
+    return next((path for path in chain(named, others) if path.is_file()), None)
 
 
-def is_sidecar(name: str) -> bool:
-    """Whether a file of this name speaks of another one."""
-    return name.lower().endswith(SIDECARS)
+def _written_otherwise(folder: Path) -> Mapping[str, Sequence[str]]:
+    """The sidecars in a folder of which the ending is in capitals, by what they speak of."""
+    try:
+        changed = folder.stat().st_mtime_ns
+        if time_ns() - changed < SETTLED_NS:  # it may change again without another time
+            return _listed(folder)
+        return _listed_at(folder, changed)
+    except OSError:  # its files may be read all the same, each by its name
+        return {}
+
+
+def _listed(folder: Path) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(path.name for path in folder.iterdir()):
+        if (of := spoken_of(name)) is not None and not name.endswith(SIDECARS):
+            found.setdefault(of, []).append(name)
+    return found
+
+
+@lru_cache(FOLDERS)
+def _listed_at(folder: Path, _changed: int) -> Mapping[str, Sequence[str]]:
+    return _listed(folder)
 
 
 def content_sha256(file: Path) -> str:
@@ -62,10 +91,25 @@ def metadata_of(file: Path, media_type: str) -> Metadata:
     Raises ``DocumentRefused``: ``bad_metadata`` for what cannot be read, ``bad_date`` for a day
     that is none.
     """
-    said = _front_matter(file) if media_type == "text/markdown" else {}
+    # As its reader does: what that takes for front matter is not shown, so it must count here.
+    read = decode(file.read_bytes(), MAX_TEXT_CHARACTERS) if media_type == "text/markdown" else ""
+    said = _front_matter(LINE_BREAK.sub("\n", read))
     if (sidecar := sidecar_of(file)) is not None:
-        said |= _sidecar(sidecar)
+        with sidecar.open("rb") as source:
+            said |= _sidecar(source.read(MOST_BYTES + 1))
     return _metadata(said)
+
+
+def access_within(document: Extracted) -> Iterator[Metadata]:
+    """Where each document within this one may be, as it says itself or a sidecar beside it.
+
+    Raises ``DocumentRefused``: ``bad_metadata``.
+    """
+    fronts = map(_front_matter, document.fronts)
+    for said in chain(fronts, (_sidecar(one.encode()) for one in document.sidecars)):
+        _check_slips(said.keys() - {ACCESS}, [ACCESS])
+        if ACCESS in said:
+            yield Metadata(access=_collections(said[ACCESS]))
 
 
 def check_access(metadata: Metadata, collection: str) -> None:
@@ -77,10 +121,8 @@ def check_access(metadata: Metadata, collection: str) -> None:
         )
 
 
-def _front_matter(file: Path) -> dict[str, Value]:
-    # As its reader does: what that takes for front matter is not shown, so it must count here.
-    text = decode(file.read_bytes(), MAX_TEXT_CHARACTERS)
-    found = FRONT_MATTER.match(LINE_BREAK.sub("\n", text))
+def _front_matter(text: str) -> dict[str, Value]:
+    found = FRONT_MATTER.match(text)
     if not found:
         return {}
     try:
@@ -92,9 +134,7 @@ def _front_matter(file: Path) -> dict[str, Value]:
         return {}
 
 
-def _sidecar(path: Path) -> dict[str, Value]:
-    with path.open("rb") as source:
-        data = source.read(MOST_BYTES + 1)
+def _sidecar(data: bytes) -> dict[str, Value]:
     try:
         if len(data) > MOST_BYTES:
             raise ValueError("it is too large")
@@ -177,11 +217,11 @@ def _value(events: Iterator[yaml.Event]) -> Value:
 
 def _metadata(said: Mapping[str, Value]) -> Metadata:
     rest = {name: value for name, value in said.items() if name not in READ_ELSEWHERE}
-    access = rest.pop("access", "")
+    access = rest.pop(ACCESS, "")
     version, language = rest.pop("version", ""), rest.pop("language", "") or rest.pop("lang", "")
     owner = rest.pop("owner", "")
     made = Metadata(
-        access=_collections(access) if "access" in said else (),
+        access=_collections(access) if ACCESS in said else (),
         owner=_one(owner, "owner")[:80] or None,
         valid_from=_day(rest.pop("valid_from", ""), "valid_from"),
         valid_until=_day(rest.pop("valid_until", ""), "valid_until"),
@@ -194,9 +234,9 @@ def _metadata(said: Mapping[str, Value]) -> Metadata:
     return replace(made, about=_about(rest))
 
 
-def _check_slips(names: Iterable[str]) -> None:
+def _check_slips(names: Iterable[str], kept: Sequence[str] = KEEPS_BACK) -> None:
     for name in names:
-        if meant := get_close_matches(name, KEEPS_BACK, 1, NEARLY):
+        if meant := get_close_matches(name, kept, 1, NEARLY):
             raise DocumentRefused(
                 "bad_metadata", f"It says {name[:40]}: is that {meant[0]}? Correct or rename it."
             )

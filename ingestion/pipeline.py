@@ -33,7 +33,7 @@ from app.wiring import Services
 from ingestion.executor import Executor, Inline, Places, Processes
 from ingestion.formats.registry import format_of
 from ingestion.indexing import FOLD_SHARE, IndexBuilder, asked_vectors
-from ingestion.metadata import check_access, content_sha256, metadata_of
+from ingestion.metadata import access_within, check_access, content_sha256, metadata_of
 from ingestion.sources import is_gone
 from ingestion.stages import Document, Prepared, Spent, Stages, Why, attempt
 from ingestion.suspects import Suspects
@@ -432,7 +432,8 @@ def _revision(document: ClaimedDocument, found: Document | Why) -> NewRevision:
         raise found
     extracted = found.extracted
     metadata = metadata_of(Path(document.stored_at), extracted.media_type)
-    check_access(metadata, document.collection)
+    for said in (metadata, *access_within(extracted)):
+        check_access(said, document.collection)
     metadata = replace(metadata, valid_until=metadata.valid_until or extracted.valid_until)
     _check_days(document, metadata)
     return NewRevision(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from app.errors import Invalid, NotFound
 from app.files import all_below
-from ingestion.formats.registry import format_of
-from ingestion.metadata import is_sidecar
+from ingestion.formats.registry import format_of, spoken_of
 
 LIST = "list:"
 """Before the path of a file with addresses, where a source is meant."""
@@ -59,7 +58,7 @@ def find_skipped(paths: Iterable[Path]) -> list[Path]:
     below = dict.fromkeys(
         one for path in named if _is(stat.S_ISDIR, path) for one in _files_below(path)
     )
-    return [one for one in below if format_of(one.name) is None and not is_sidecar(one.name)]
+    return [one for one in below if format_of(one.name) is None and spoken_of(one.name) is None]
 
 
 def find_closed(paths: Iterable[Path]) -> list[Path]:
@@ -107,4 +106,4 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def has_known_ending(name: str) -> bool:
     """Whether a name ends as those of documents do."""
-    return format_of(name) is not None and not is_sidecar(name)
+    return format_of(name) is not None and spoken_of(name) is None

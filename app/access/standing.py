@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import or_, select
+from sqlalchemy import Text, cast, or_, select
 from sqlalchemy.orm import Session
 
 from app.access.principals import LOCAL, Principal, principal_of
 from app.access.tables import ApiKeyRow, PrincipalRow, SessionRow, WidgetKeyRow
-from app.db import database_time, now
+from app.db import compact_json, database_time
 
 KEY, VISIT = "key:", "widget:"
 """What the credentials of API keys and of visitors begin with; others are those of sign-ins."""
@@ -67,23 +67,26 @@ def asker_of(session: Session, name: str, collections: Sequence[str]) -> Princip
 
 
 def ended_credentials(session: Session, credentials: Collection[str]) -> set[str]:
-    """Those hashes of API keys and session tokens, and those widget keys, that hold no more."""
-    moment = now()
-    disabled = select(PrincipalRow.name).where(PrincipalRow.disabled_at.is_not(None))
+    """Those hashes of API keys and session tokens, and those widget keys, that hold no more, or
+    whose owner has no role any more."""
+    moment = database_time(session)
+    without_roles = cast(PrincipalRow.roles, Text) == compact_json([])
+    shut_out = or_(PrincipalRow.disabled_at.is_not(None), without_roles)
+    out = select(PrincipalRow.name).where(shut_out)
     keys = select(ApiKeyRow.key_sha256).where(
         ApiKeyRow.key_sha256.in_(credentials),
         ApiKeyRow.revoked_at.is_(None),
-        ApiKeyRow.principal.not_in(disabled),
+        ApiKeyRow.principal.not_in(out),
         or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > moment),
     )
     sessions = select(SessionRow.token_sha256).where(
         SessionRow.token_sha256.in_(credentials),
         SessionRow.expires_at > moment,
-        SessionRow.principal.not_in(disabled),
+        SessionRow.principal.not_in(out),
     )
     widgets = select(WidgetKeyRow.key).where(
         WidgetKeyRow.key.in_(credentials),
         WidgetKeyRow.revoked_at.is_(None),
-        WidgetKeyRow.principal.not_in(disabled),
+        WidgetKeyRow.principal.not_in(out),
     )
     return set(credentials) - set(session.scalars(keys.union_all(sessions, widgets)))

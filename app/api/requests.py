@@ -311,17 +311,26 @@ class Credential:
 
 
 async def credential(
+    request: Request,
     services: ServicesDep,
     key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     token: Annotated[str | None, Depends(cookie)],
 ) -> Credential:
-    """For what outlives a request: ``principal()`` raises when the credential has ended."""
-    access = services.access
-    if key is not None:
-        shown = key.credentials
-        return Credential(sha256(shown), lambda: access.keys.principal(shown))
-    session = token or ""
-    return Credential(sha256(session), lambda: access.sessions.find(session).principal)
+    """For what outlives a request: ``principal()`` raises when the credential has ended, or its
+    owner may not do any more what the route does."""
+    access, action = services.access, cast("Guarded", request.scope["route"]).action
+    shown = token or "" if key is None else key.credentials
+
+    def found() -> Principal:
+        by_cookie = key is None
+        caller = (
+            access.sessions.find(shown).principal if by_cookie else access.keys.principal(shown)
+        )
+        if action is not None:
+            authorise(caller, action)
+        return caller
+
+    return Credential(sha256(shown), found)
 
 
 CredentialDep = Annotated[Credential, Depends(credential)]

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.corpus.jobs import call_off, forget_items, new_job, next_turn, settle_items, take_up
+from app.corpus.jobs import call_off, forget_items, new_job, settle_items, take_up, wait_again
 from app.corpus.leases import LEASE, LONGEST_WAIT, Clock, is_free
 from app.corpus.passages import NewPassage, batches, suspect_row
 from app.corpus.registering import (
@@ -48,7 +48,7 @@ from app.db import Database, now
 from app.errors import Invalid, NotFound
 from app.look_alikes import is_plain
 from app.made import note_made
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 
 MAX_ATTEMPTS = 5
 FIRST_WAIT = timedelta(seconds=30)
@@ -92,7 +92,11 @@ class ClaimedDocument:
 
 
 class Documents:
-    """The documents of all collections. Every method is one transaction."""
+    """The documents of all collections. Every method is one transaction.
+
+    What locks several documents, or one and then the audit head, locks the head first: who makes
+    one ready has the head, and changes others of its series.
+    """
 
     def __init__(
         self, database: Database, after_change: Callable[[Session], None], clock: Clock
@@ -203,6 +207,7 @@ class Documents:
     def renew(self, *claimed: ClaimedDocument) -> None:
         """Keep claimed documents for another while; another's claim is left alone."""
         with self._database.transaction() as session:
+            lock_head(session)
             until = self._clock(session) + LEASE
             for one in sorted(claimed, key=lambda one: one.id):  # as ``save_all`` locks them
                 session.execute(update(DocumentRow).where(*_of(one)).values(lease_until=until))
@@ -251,10 +256,11 @@ class Documents:
     def withdraw(self, claimed: ClaimedDocument, code: str, message: str) -> None:
         """As ``fail``, of a document that may not be here: no earlier revision is served."""
         with self._database.transaction() as session:
+            lock_index(session)
+            lock_head(session)
             row = session.scalar(select(DocumentRow).where(*_of(claimed)).with_for_update())
             if row is None:
                 return
-            lock_index(session)
             session.execute(delete(PassageRow).where(PassageRow.document_id == row.id))
             row.number = append_audit(session, "document_withdrawn", {"document_id": row.id})
             _fail(row, code, message)
@@ -277,14 +283,10 @@ class Documents:
     def retry(self, document_ids: Sequence[str]) -> list[str]:
         """Make documents that failed pending again, all of them without ids; returns them."""
         with self._database.transaction() as session:
-            query = select(DocumentRow).where(DocumentRow.state == FAILED).with_for_update()
+            query = select(DocumentRow).where(DocumentRow.state == FAILED)
             if document_ids:
                 query = query.where(DocumentRow.id.in_(document_ids))
-            rows = session.scalars(query).all()
-            turn = next_turn(session)
-            for at, row in enumerate(rows):
-                requeue(row, turn + at)
-        return [row.id for row in rows]
+            return wait_again(session, query)
 
     def outcomes(self, document_ids: Sequence[str]) -> dict[str, Outcome]:
         """What became of these documents so far, by id; of deleted ones nothing."""
@@ -301,10 +303,11 @@ class Documents:
     def delete(self, document_id: str) -> str:
         """Remove a document and its passages at once; returns its file. Raises ``NotFound``."""
         with self._database.transaction() as session:
+            lock_index(session)
+            lock_head(session)
             row = session.get(DocumentRow, document_id, with_for_update=True)
             if row is None or row.state == DELETED:
                 raise NotFound("There is no such document.")
-            lock_index(session)
             settle_items(session, row)
             session.execute(delete(PassageRow).where(PassageRow.document_id == document_id))
             count_documents(session, row.collection, -1)
@@ -353,6 +356,7 @@ class Documents:
         """The document's file lies elsewhere now; False when it is another one meanwhile, or that
         place has a document."""
         with self._database.transaction() as session:
+            lock_head(session)
             row = session.get(DocumentRow, document_id, with_for_update=True)
             if row is None or row.source != before or row.state != READY:
                 return False
@@ -400,6 +404,7 @@ class Documents:
     def forget(self, document_id: str, by: str, reason: str) -> None:
         """Blank the names of a removed document, with the link that says it was erased."""
         with self._database.transaction() as session:
+            lock_head(session)
             row = session.get_one(DocumentRow, document_id, with_for_update=True)
             row.source, row.title, row.stored_at = FORGOTTEN + document_id, "", ""
             forget_items(session, document_id, row.source)
@@ -546,6 +551,7 @@ def _add(
     owner: str | None = None,
 ) -> list[Added]:
     _refuse_odd(session, collection)
+    lock_head(session)
     rows = locked_rows(session, collection, [file.source for file in files])
     ready = unchanged(session, files, rows, embedder)
     pairs = [(file, rows[file.source]) for file in files]

@@ -27,6 +27,7 @@ from app.corpus.tables import (
 )
 from app.db import Database, database_time, iso, now
 from app.errors import NotFound
+from app.records.audit import lock_head
 
 UNCHANGED = "unchanged"
 REPLACED = "replaced"
@@ -173,7 +174,8 @@ class Jobs:
         with self._database.transaction() as session:
             _job(session, job_id).cancelled_at = now()  # what is yet to be registered, too
         with self._database.transaction() as session:
-            query = _documents(job_id, PENDING).order_by(None).order_by(DocumentRow.id)
+            lock_head(session)
+            query = _documents(job_id, PENDING).order_by(DocumentRow.id)
             for document in session.scalars(query.with_for_update()):  # as they are saved
                 call_off(document)
         return self.view(job_id)
@@ -185,13 +187,9 @@ class Jobs:
         with self._database.transaction() as session:
             row = _job(session, job_id)
             failed = _documents(job_id, FAILED)
-            query = failed if lasting else failed.where(_may_pass())
-            documents = session.scalars(query.with_for_update()).all()
-            turn = next_turn(session)
-            for at, document in enumerate(documents):
-                requeue(document, turn + at)
+            documents = wait_again(session, failed if lasting else failed.where(_may_pass()))
             row.cancelled_at = None
-            return [document.id for document in documents]
+            return documents
 
     def _views(self, session: Session, rows: Sequence[JobRow]) -> list[JobView]:
         ids = [row.id for row in rows]
@@ -231,6 +229,18 @@ def next_turn(session: Session) -> int:
     one is not kept waiting by a large one, and many small ones do not hold up a large one."""
     query = select(func.min(DocumentRow.turn)).where(DocumentRow.state == PENDING)
     return session.scalar(query) or 0
+
+
+def wait_again(session: Session, failed: Any) -> list[str]:
+    """The documents of the query wait to be read again, in the order in which they did; returns
+    their ids."""
+    lock_head(session)  # and the documents in one order, as they are saved
+    query = failed.order_by(DocumentRow.id).with_for_update()
+    documents = sorted(session.scalars(query), key=lambda one: one.turn)
+    turn = next_turn(session)
+    for at, document in enumerate(documents):
+        requeue(document, turn + at)
+    return [document.id for document in documents]
 
 
 def call_off(document: DocumentRow) -> None:
@@ -300,11 +310,7 @@ def _appended(session: Session, job_id: str) -> tuple[JobRow, int]:
 
 
 def _documents(job_id: str, state: str) -> Any:
-    return (
-        select(DocumentRow)
-        .where(DocumentRow.job_id == job_id, DocumentRow.state == state)
-        .order_by(DocumentRow.turn)
-    )
+    return select(DocumentRow).where(DocumentRow.job_id == job_id, DocumentRow.state == state)
 
 
 def _counts(session: Session, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from app.corpus.passages import NewPassage, batches, passage_row
 from app.corpus.relations import relate
 from app.corpus.tables import BATCH, PENDING, READY, DocumentRow, PassageRow, iso_day
 from app.db import now, table_of
-from app.records.audit import append_audit
+from app.records.audit import append_audit, lock_head
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class NewRevision:
 
 def save_revisions(session: Session, revisions: Sequence[NewRevision], embedder: str) -> list[bool]:
     """As ``Documents.save_all``, in an open transaction."""
+    lock_head(session)
     rows = _locked(session, [revision.document_id for revision in revisions])
     saved = [(one, row) for one in revisions if (row := _awaited(rows, one)) is not None]
     for revision, row in saved:

@@ -50,12 +50,14 @@ def proof_of(database: Database, answer_id: str) -> Mapping[str, Any]:
 def signed_proof_of(checkpoints: Checkpoints, database: Database, answer_id: str) -> Any:
     """``proof_of`` with a Merkle proof for each link, up to a signed checkpoint; one is made when
     none has them all. Raises ``NotFound`` and ``AuditBroken``."""
-    proof, leaves = _gathered(database, answer_id)
-    last = proof["audit"][-1]["number"] if proof["audit"] else 0
-    signed = next((one for one in checkpoints.kept() if one.number >= last), None)
-    if signed is None:
-        signed = checkpoints.make()
+    signed = None
+    while signed is None:
+        kept = checkpoints.kept()  # before the links are read: they are all of those that it signs
         proof, leaves = _gathered(database, answer_id)
+        last = proof["audit"][-1]["number"] if proof["audit"] else 0
+        signed = next((one for one in kept if one.number >= last), None)
+        if signed is None:  # what happens to the answer meanwhile is signed by one more
+            checkpoints.make()
     _check(signed, leaves)
     places = [link["number"] - 1 for link in proof["audit"]]
     for link, path in zip(

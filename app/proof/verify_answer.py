@@ -103,7 +103,9 @@ def wrong_rows(proof: Any) -> Iterator[str]:
                 found.add((table, name))
                 if seals.get((table, name)) != row_digest(row):
                     yield f"the {part.replace('_', ' ')} is not as the chain says"
-    mine = {proof["answer_id"], (proof["review_task"] or {}).get("id")}
+    events = [link["event"] for link in proof["audit"]]
+    mine = {one.get("task_id") for one in events if one.get("answer_id") == proof["answer_id"]}
+    mine |= {proof["answer_id"], (proof["review_task"] or {}).get("id")}
     for (table, name), digest in seals.items():
         known = any(table == one for one, _ in ROWS.values()) and name.split("/")[0] in mine
         if known and digest is not None and (table, name) not in found:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.access.keys import sha256
 from app.access.principals import Principal
 from app.access.standing import as_of_now
 from app.corpus.passages import current_passages
@@ -296,11 +297,12 @@ def _edited_sentence(marked: str) -> SentenceObject:
 
 
 def overridden_by(decision: Decision, judged: Judged | None) -> dict[str, Any]:
-    """What an audit link says of an edit that goes out although checks failed."""
+    """What an audit link says of an edit that goes out although checks failed: of the reviewer's
+    words the hash, as links stay when an answer is erased."""
     if judged is None or not judged.problems:
         return {}
     checks = [one.check for one in judged.problems]
-    return {"overridden": checks, "override_reason": decision.override_reason.strip()}
+    return {"overridden": checks, "override_sha256": sha256(decision.override_reason.strip())}
 
 
 def _decision(

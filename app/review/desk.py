@@ -306,7 +306,7 @@ class ReviewDesk:
             give_back(session, task)
             if done.judged is not None and overridden:  # the second reviewer must know
                 failed = f"The checks say: {faults_line(done.judged.problems)}"
-                note = f"{failed}\n{overridden['override_reason']}"
+                note = f"{failed}\n{decision.override_reason.strip()}"
                 add_note(session, task, "comment", reviewer.name, note)
             return
         else:

@@ -51,6 +51,7 @@ class Read:
     ``pages`` is how many there are, 0 for formats without pages. ``members`` are the documents
     that this one holds: (name, content, or why it cannot be had). ``scans`` are the numbers of the
     pages that are images of text, of which nothing, or only what is printed over them, was read.
+    ``front`` is its front matter as written, which is no part of its text.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Read:
     pages: int = 0
     members: Iterable[tuple[str, bytes | DocumentRefused]] = ()
     scans: Sequence[int] = ()
+    front: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class Extracted:
     ``headings`` and ``doubts`` are in the order of the text. ``left_out`` names the members and
     the pages that could not be read, each with the reason. ``scans`` are the numbers of the pages
     that are images of text and are still to be recognised, in their order; ``held`` are those of
-    documents within it.
+    documents within it. ``fronts`` and ``sidecars`` are what is said of documents within it, as
+    written: their front matter, and the files that speak of one of them.
     """
 
     title: str
@@ -112,3 +115,5 @@ class Extracted:
     left_out: tuple[str, ...] = ()
     scans: tuple[int, ...] = ()
     held: tuple[Scan, ...] = ()
+    fronts: tuple[str, ...] = ()
+    sidecars: tuple[str, ...] = ()

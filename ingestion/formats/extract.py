@@ -44,6 +44,8 @@ def extract(data: bytes, name: str) -> Extracted:
         left_out=tuple(budget.left_out),
         scans=tuple(found.scans),
         held=held,
+        fronts=tuple(dict.fromkeys(budget.fronts)),
+        sidecars=tuple(dict.fromkeys(budget.sidecars)),
     )
 
 

@@ -66,7 +66,7 @@ def read(data: bytes) -> Read:
     facts = (front[1] or front[2] or "") if front else ""
     stated, until = TITLE.search(facts), VALID_UNTIL.search(facts)
     title = found.title or (stated[1] if stated else "")
-    return Read(title, found.blocks, until[1] if until else None)
+    return Read(title, found.blocks, until[1] if until else None, front=front[0] if front else "")
 
 
 def _prepared(source: str) -> str:

@@ -1,7 +1,7 @@
 """The documents that another one holds, as its sections: members of archives, attachments."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
@@ -14,6 +14,7 @@ from ingestion.formats.limits import (
     MAX_TEXT_CHARACTERS,
     too_long,
 )
+from ingestion.formats.registry import spoken_of
 from ingestion.formats.sniff import detect_format
 from ingestion.formats.text import one_line
 
@@ -27,11 +28,13 @@ MOST_LEFT_OUT, MAX_NAME = 100, 200
 @dataclass
 class Budget:
     """Bytes of members that may still be read, over all levels, characters of text that they may
-    still hold, and the members left out."""
+    still hold, the members left out, and what is said of the others beside their text."""
 
     left: int = MAX_INFLATED_BYTES
     characters: int = MAX_TEXT_CHARACTERS
     left_out: list[str] = field(default_factory=list)
+    fronts: list[str] = field(default_factory=list)
+    sidecars: list[str] = field(default_factory=list)
 
     def spend(self, size: int) -> None:
         """Raises ``DocumentRefused`` once all together is too much."""
@@ -41,11 +44,19 @@ class Budget:
                 "zip_bomb", "The document unpacks to more than 200 MB; remove large embedded files."
             )
 
-    def spend_text(self, blocks: Sequence[Block]) -> None:
+    def spend_text(self, texts: Iterable[str]) -> None:
         """Raises ``DocumentRefused`` once the text of all together is too long."""
-        self.characters -= sum(len(block.text) for block in blocks)
+        self.characters -= sum(map(len, texts))
         if self.characters < 0:
             raise too_long()
+
+    def hear(self, sidecars: Mapping[str, bytes], names: Collection[str]) -> None:
+        """Keep the sidecars of these members, by the names that they speak of."""
+        for name, data in sidecars.items():
+            if name in names:
+                text = data.decode("utf-8-sig", "replace")
+                self.spend_text([text])
+                self.sidecars.append(text)
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note a member that could not be read."""
@@ -55,7 +66,9 @@ class Budget:
 
 def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block]:
     """The blocks of each member that can be read, under its title or name; the budget notes the
-    others with their reasons."""
+    others with their reasons, and what is said of them."""
+    names: set[str] = set()
+    sidecars: dict[str, bytes] = {}
     for number, (name, data) in enumerate(outer.members):
         if depth > MAX_DEPTH:
             raise DocumentRefused("zip_bomb", "Archives are nested too deeply; unpack them first.")
@@ -65,6 +78,10 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
             if isinstance(data, DocumentRefused):
                 raise data
             budget.spend(len(data))
+            if (of := spoken_of(name)) is not None:
+                sidecars[of] = data
+                continue
+            names.add(name)
             for block in _member(name, data, budget, depth):
                 scan = block.scan and replace(block.scan, trail=(number, *block.scan.trail))
                 yield replace(block, scan=scan)
@@ -72,11 +89,14 @@ def member_blocks(outer: Read, budget: Budget, depth: int = 1) -> Iterator[Block
             if refused.reason == "zip_bomb" or budget.characters < 0:
                 raise
             budget.leave_out(name, refused.reason)
+    budget.hear(sidecars, names)
 
 
 def _member(name: str, data: bytes, budget: Budget, depth: int) -> Iterator[Block]:
     found = detect_format(data, name).read(data)
-    budget.spend_text(found.blocks)
+    budget.spend_text([found.front, *(block.text for block in found.blocks)])
+    if found.front:
+        budget.fronts.append(found.front)
     blocks = [*found.blocks, *member_blocks(found, budget, depth + 1)]
     said = [block for block in blocks if block.text.strip() or block.scan]
     title = PurePosixPath(name).name

@@ -223,6 +223,16 @@ FORMATS = (PDF, *PACKED, *OLD, RTF, *TEXTS, *HOLDING, *IMAGES)
 BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
 
 
+SIDECARS = (".meta.yaml", ".meta.yml", ".meta.json")
+"""How the names of files end that speak of others."""
+
+
+def spoken_of(name: str) -> str | None:
+    """The name of the file that one of this name speaks of; None where it speaks of none."""
+    ending = next((one for one in SIDECARS if name.lower().endswith(one)), None)
+    return None if ending is None else name[: -len(ending)]
+
+
 def format_of(name: str) -> Format | None:
     """The format that a file's name says, None for an unknown ending."""
     return BY_SUFFIX.get(parts_of(name)[1].lower())

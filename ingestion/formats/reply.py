@@ -52,6 +52,8 @@ def parsed(output: bytes) -> Extracted:
             tuple(str(name) for name in reply["left_out"]),
             tuple(int(page) for page in reply["scans"]),
             tuple(_scan(*one) for one in reply["held"]),
+            tuple(str(said) for said in reply["fronts"]),
+            tuple(str(said) for said in reply["sidecars"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise crashed("the reader's reply is not usable") from error

@@ -48,6 +48,7 @@ from app.records.tables import (
     SettlementRow,
 )
 from app.review.decisions import Decision
+from app.review.desk import ReviewDesk
 from app.review.gold import add_gold_answer
 from app.review.tables import ApprovalRow, DecisionRow, GoldItemRow, ProbeRow, ReviewTaskRow
 from app.settings import Settings
@@ -663,6 +664,38 @@ def test_an_exported_answer_is_checked_without_our_code(busy: Database, tmp_path
     assert len(checkpoints.kept()) == 1
 
 
+@on_sqlite
+@pytest.mark.parametrize("signed", ["here", "by another process"])
+def test_an_answer_is_exported_while_something_happens_to_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signed: str
+) -> None:
+    settings = settings_for(database.url, tmp_path)
+    task_id, answer_id = hold(database, settings)
+    checkpoints, desk = Checkpoints(database, settings), ReviewDesk(database, settings)
+    other, make, told = Checkpoints(database, settings), checkpoints.make, iter(["Look at this."])
+
+    def comment() -> None:
+        if text := next(told, ""):
+            desk.comment(RITA, task_id, text)
+
+    def made() -> Checkpoint:
+        done = make()
+        comment()
+        return done
+
+    def seen() -> list[Checkpoint]:
+        if signed == "by another process":
+            comment()
+            other.make()
+        return other.kept()
+
+    monkeypatch.setattr(checkpoints, "make", made)
+    monkeypatch.setattr(checkpoints, "kept", seen)
+    proof = signed_proof_of(checkpoints, database, answer_id)
+    status, said = check(tmp_path, proof, "--key", proof["checkpoint"]["key"])
+    assert status == 0, said
+
+
 def forgeries(proof: Any) -> dict[str, Any]:
     """Copies of the file, each with one thing changed."""
     links, checkpoint = proof["audit"], proof["checkpoint"]
@@ -671,6 +704,7 @@ def forgeries(proof: Any) -> dict[str, Any]:
         "release": {**proof, "release": {**proof["release"], "released_by": "policy"}},
         "reviewer": {**proof, "decision": {**proof["decision"], "reviewer": "x"}},
         "no decision": {**proof, "decision": None},
+        "no review": {**proof, "decision": None, "review_task": None},
         "question": {**proof, "record": {**proof["record"], "question": "x"}},
         "policy": {**proof, "policy": {"name": "other"}},
         "link": {**proof, "audit": [first, *links[1:]]},

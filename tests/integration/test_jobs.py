@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import column, func, not_, select, table, update
 
 from app.corpus.jobs import KEPT_DAYS, JobDetails
-from app.corpus.tables import JobItemRow, JobRow
+from app.corpus.tables import DocumentRow, JobItemRow, JobRow
 from app.db import Database, now
 from app.errors import Invalid, NotFound
 from app.files import sha256_file
@@ -413,3 +413,33 @@ def test_a_copy_is_another_document(library: Library) -> None:
     assert library.ingest().moved == 1
     assert library.corpus.documents.collections() == {"main": 1}
     assert [d.title for d in library.corpus.documents.page(["main"]).documents] == ["copy"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("alone", [True, False], ids=["of a job", "of all"])
+def test_retries_lock_documents_in_the_order_of_those_who_save_them(
+    library: Library, alone: bool
+) -> None:
+    """Else two of them, or one and a folder that is ingested again, wait for each other."""
+    job_id = give(library, *(f"{number}.txt" for number in range(5)))
+    library.corpus.jobs.cancel(job_id)
+    with library.database.transaction() as session:
+        rows = sorted(session.scalars(select(DocumentRow)), key=lambda row: row.id)
+        for turn, row in enumerate(reversed(rows)):  # the first one last, in its turn and on disk
+            row.turn = turn
+            session.flush()
+    jobs, documents = library.corpus.jobs, library.corpus.documents
+    with ThreadPoolExecutor(1) as pool:
+        with library.database.transaction() as session:
+            first, *others = (
+                select(DocumentRow.id).where(DocumentRow.id == row.id) for row in rows
+            )
+            session.execute(first.with_for_update())
+            retry = pool.submit(jobs.retry, job_id) if alone else pool.submit(documents.retry, [])
+            locks = table("pg_locks", column("granted"))
+            waiting = select(func.count()).select_from(locks).where(not_(locks.c.granted))
+            while not session.scalar(waiting):
+                time.sleep(0.05)
+            for query in others:
+                session.execute(query.with_for_update(nowait=True))
+        assert retry.result(60) == [row.id for row in reversed(rows)]

@@ -1,12 +1,20 @@
 """Metadata beside documents, editions of which the newest counts, and near copies."""
 
+import io
+import time
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import column, func, not_, select, table
+from sqlalchemy.orm import Session
 
 import ingestion.stages
-from app.corpus import relations
+from app.corpus import relations, saving
 from app.corpus.editions import edition_of, is_newer, names_edition
 from app.corpus.views import DocumentView
 from app.db import Database
@@ -14,6 +22,7 @@ from app.proof.erasure import Eraser
 from app.retrieval.retriever import says_the_same
 from guardrails.checks.freshness import utc_today
 from ingestion.formats.extract import extract
+from ingestion.formats.reply import parsed, told
 from tests.integration.test_ingestion import Library
 
 TERMS = (
@@ -142,6 +151,63 @@ def test_what_may_not_be_in_a_collection_is_not_and_is_taken_out_of_it(library: 
     assert titles(library, "fee") == [] and not library.passages()
     files = [library.folder / "fees.md"]
     assert library.pipeline.ingest(files, "board").ingested == 1
+
+
+@pytest.mark.parametrize("ending", [".META.YAML", ".Meta.yml", ".meta.JSON"])
+def test_a_sidecar_in_capitals_keeps_a_document_back(library: Library, ending: str) -> None:
+    library.write("fees.txt", "The fee is 3 euros.")
+    library.write("rules.txt", "The office opens at nine.")
+    assert library.ingest().ingested == 2
+    library.write("fees.txt" + ending, "{access: board}")
+    (failure,) = library.ingest().failures
+    assert failure.code == "wrong_access" and failure.source.endswith("fees.txt")
+    library.write("fees.txt.meta.yml", "owner: Ann")  # as it should be written, it counts
+    assert library.ingest().ingested == 1
+
+
+WITHIN = {
+    "its front matter": ({"a/fees.md": FRONT}, "wrong_access"),
+    "a sidecar": (
+        {"a/fees.txt": "3 euros.", "a/fees.txt.Meta.yaml": "access: board"},
+        "wrong_access",
+    ),
+    "a slip": ({"fees.md": FRONT.replace("access", "acess")}, "bad_metadata"),
+    "what cannot be read": ({"fees.md": FRONT.replace("board", "[board")}, "bad_metadata"),
+}
+
+
+@pytest.mark.parametrize(("members", "code"), WITHIN.values(), ids=WITHIN)
+@pytest.mark.parametrize("deep", [False, True], ids=["in an archive", "in an archive in one"])
+def test_a_document_within_another_keeps_it_back(
+    library: Library, members: dict[str, str], code: str, deep: bool
+) -> None:
+    packed = zipped({"rules.txt": "The office opens at nine.", **members})
+    library.write("all.zip", zipped({"inner.zip": packed}) if deep else packed)
+    (failure,) = library.ingest().failures
+    assert failure.code == code and not library.passages()
+
+
+def test_what_documents_within_another_say_else_keeps_nothing_back(library: Library) -> None:
+    said = "access: [main, board]\nlanguage: klingon words\nvalid_from: soon\n"
+    files = {"fees.md": FRONT.replace("access: board\n", said), "b.txt.meta.json": "[1]"}
+    library.write("all.zip", zipped({**files, "rules.txt": "It opens at nine."}))
+    assert library.ingest().ingested == 1
+    assert not any("access" in text for text in library.passages())
+
+
+def test_a_jailed_reader_tells_what_is_said_within() -> None:
+    beside = {"b.txt": "It opens at nine.", "b.txt.meta.json": '{"access": "board"}'}
+    found = parsed(told(zipped({"fees.md": FRONT, **beside}), "all.zip"))
+    assert [one.split("\n")[1] for one in found.fronts] == ["access: board"]
+    assert found.sidecars == ('{"access": "board"}',)
+
+
+def zipped(files: dict[str, str | bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
 
 
 @pytest.mark.parametrize("text", FRONTS, ids=["UTF-16", "UTF-32", "Mac", "form feeds", "long"])
@@ -314,3 +380,38 @@ def related(library: Library, collection: str) -> dict[str, tuple[set[str], str 
         )
         for one in found
     }
+
+
+HELD_UP = {
+    "deleted": lambda library, old: library.corpus.documents.delete(old),
+    "moved": lambda library, old: library.corpus.documents.move(
+        old, str(library.folder / "a.md"), str(library.folder / "c.md")
+    ),
+}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("change", HELD_UP.values(), ids=HELD_UP)
+def test_an_older_edition_that_changes_does_not_hold_up_the_newer_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch, change: Callable[[Library, str], object]
+) -> None:
+    """Whoever adds to the audit chain queues there before it locks documents: else the one that
+    becomes ready waits for the older one, and who has that waits for the end of the chain."""
+    library.write("a.md", f"# Terms (Version 1)\n\n{terms(3, 5)}")
+    library.ingest()
+    old = library.document("a.md").id
+    locks = table("pg_locks", column("granted"))
+    waiting = select(func.count()).select_from(locks).where(not_(locks.c.granted))
+    relate, done = saving.relate, list[Future[object]]()
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile(session: Session, made: Any) -> None:
+            done.append(pool.submit(change, library, old))
+            while not session.scalar(waiting):
+                time.sleep(0.05)
+            relate(session, made)
+
+        monkeypatch.setattr(saving, "relate", meanwhile)
+        library.write("b.md", f"# Terms (Version 2)\n\n{terms(4, 6)}")
+        assert library.pipeline.ingest([library.folder / "b.md"], "main").failures == []
+        assert done[0].result(60)

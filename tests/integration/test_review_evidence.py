@@ -1,5 +1,7 @@
 """Edits with any evidence, stale tasks and new drafts for them, on both databases."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -174,7 +176,8 @@ def test_an_edit_that_fails_checks_needs_a_reason_which_is_kept(bench: Bench) ->
     assert [one.check for one in seen.decision.problems] == ["citations"]
     (link,) = bench.links("decided")
     assert link["overridden"] == ["citations"]
-    assert link["override_reason"] == "An invitation needs none."
+    assert link["override_sha256"] == hashlib.sha256(b"An invitation needs none.").hexdigest()
+    assert "invitation" not in json.dumps(link), "links stay when an answer is erased"
 
 
 def test_the_second_reviewer_sees_what_the_first_cited_and_which_checks_failed(

@@ -18,6 +18,7 @@ import uvicorn
 from sqlalchemy import func, select
 
 from app.access.principals import Principal
+from app.access.tables import PrincipalRow
 from app.api import requests
 from app.db import Database
 from app.main import create_app
@@ -231,12 +232,14 @@ async def events_of(house: House, answer_id: str, seen: list[Any]) -> None:
         "Connection: close",
         f"Authorization: Bearer {house.key}",
     ]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    assert b" 200 " in await reader.readline()
-    while line := await reader.readline():
-        if line.startswith(b"data:"):
-            seen.append(json.loads(line.removeprefix(b"data:")))
-    writer.close()
+    try:
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        assert b" 200 " in await reader.readline()
+        while line := await reader.readline():
+            if line.startswith(b"data:"):
+                seen.append(json.loads(line.removeprefix(b"data:")))
+    finally:
+        writer.close()
 
 
 def test_open_streams_cost_no_threads_and_hear_of_their_decision(
@@ -269,6 +272,30 @@ def test_open_streams_cost_no_threads_and_hear_of_their_decision(
             assert all(task.done() for task in streams)
             assert {notes[-1]["code"] for notes in seen[1:]} == {"credentials_expired"}
             await soon(lambda: len(house.services.watch) == 0)
+
+    with running(database, tmp_path) as house:
+        asyncio.run(scene(house))
+
+
+def test_a_stream_ends_when_its_owner_has_no_role_any_more(
+    database: Database, tmp_path: Path
+) -> None:
+    """As after a sign-in by a provider whose groups give no role: API keys stay, and can do
+    nothing."""
+
+    async def scene(house: House) -> None:
+        house.model.over.set()
+        async with house.client() as client:
+            held = (await client.post("/v1/ask", json={"question": COVERAGE})).json()
+            seen: list[Any] = []
+            stream = asyncio.create_task(events_of(house, held["answer_id"], seen))
+            await soon(lambda: seen and house.services.watch.seen is not None)
+            await asyncio.sleep(1)  # it has looked, and waits
+            with database.transaction() as session:
+                for row in session.scalars(select(PrincipalRow)):
+                    row.roles = []
+            await asyncio.wait_for(stream, 60)
+            assert [event.get("code") for event in seen] == [None, "forbidden"]
 
     with running(database, tmp_path) as house:
         asyncio.run(scene(house))
