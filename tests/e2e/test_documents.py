@@ -254,6 +254,35 @@ def test_the_list_keeps_its_length_and_the_focus_while_something_is_read(
     expect(documents.nth(120)).to_be_focused()
 
 
+LEAVES = """() => {
+  const event = new Event("beforeunload", { cancelable: true });
+  return window.dispatchEvent(event);
+}"""
+"""Whether the page lets itself be left without a question."""
+
+
+def test_what_was_given_is_there_again_after_another_view(page: Page, tiny: Served) -> None:
+    there = tiny.site.call("eve", "GET", "/v1/documents").json()["documents"][0]
+    sign_in_as_eve(page, tiny, "/documents#add")
+    page.get_by_test_id("target").select_option(there["collection"])
+    assert page.evaluate(LEAVES)
+    refused = {"code": "unsupported_format", "message": "No document.", "retryable": False}
+    page.route("**/v1/documents", lambda route: route.fulfill(status=415, json=refused))
+    files = [put(page, there["source"], RULE), put(page, "other.md", RULE)]
+    page.get_by_test_id("files").set_input_files(files)  # type: ignore[arg-type]
+    uploads = page.get_by_test_id("upload")
+    named = uploads.filter(has_text=there["source"])
+    expect(uploads.last).to_have_attribute("data-state", "failed")
+    named.get_by_role("link", name="Open it").click()  # what would be replaced
+    expect(page.get_by_test_id("document-title")).to_be_visible()
+    assert not page.evaluate(LEAVES)  # the file would be lost
+    page.go_back()
+    expect(uploads.last).to_have_attribute("data-state", "failed")
+    named.get_by_test_id("clash-skip").click()
+    expect(named).to_have_attribute("data-state", "left out")
+    assert page.evaluate(LEAVES)
+
+
 def test_a_file_is_sent_after_another_tab_has_signed_in_again(page: Page, tiny: Served) -> None:
     sign_in_as_eve(page, tiny, "/documents")
     page.get_by_test_id("add-documents").click()
