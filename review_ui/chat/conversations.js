@@ -177,7 +177,10 @@ function entry(one, context) {
  */
 function actions(one, context) {
   const box = el("div", { class: "row conversation-actions" });
-  const rename = button("Rename", "rename", () => fill(box, nameForm(one, context)));
+  const rename = button("Rename", "rename", () => {
+    fill(box, nameForm(one, context));
+    box.querySelector("input")?.select();
+  });
   const save = button("Export", "export", () =>
     attempt(byId("sidebar-told"), () => download(one.conversation_id), save),
   );
@@ -216,7 +219,10 @@ function nameForm(one, context) {
   const props = { maxlength: 200, "aria-label": "Title", "data-testid": "title" };
   const title = el("input", props);
   title.value = one.title;
-  const cancel = button("Cancel", "cancel-rename", () => drawConversations(context));
+  const cancel = button("Cancel", "cancel-rename", () => {
+    drawConversations(context);
+    standAtRename();
+  });
   const form = el(
     "form",
     { class: "row" },
@@ -230,9 +236,16 @@ function nameForm(one, context) {
       await request("PUT", pathOf(one.conversation_id), { body: { title: title.value } });
       form.remove();
       await loadConversations(context);
+      standAtRename();
     });
   });
   return form;
+}
+
+/** The form has the place of the button that opened it, and takes the focus with it. */
+function standAtRename() {
+  const button = byId("conversations").querySelector("[data-testid=rename]");
+  if (button instanceof HTMLElement) button.focus();
 }
 
 /** @param {string} conversationId */

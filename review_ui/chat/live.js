@@ -28,6 +28,10 @@ let polling = false;
  * @param {Watch["onAnswer"]} onAnswer
  */
 export function watchAnswer(answerId, onAnswer) {
+  // A conversation that is opened again shows it anew; the stream of before would stay open for ever.
+  const before = watched.get(answerId);
+  if (before) closeStream(before);
+  watched.delete(answerId); // it is among the newest now
   watched.set(answerId, { onAnswer, source: null });
   if (!polling) beginPolling();
   balance();

@@ -1,7 +1,7 @@
 // @ts-check
 // Adding documents: files chosen or dropped, each with its progress until it is ready or failed.
 
-import { messageOf, request, upload as sendFile } from "../shared/api.js";
+import { isLeaving, messageOf, request, upload as sendFile } from "../shared/api.js";
 import { el, fill, visible } from "../shared/dom.js";
 import { choices, field, tell } from "../shared/forms.js";
 import { clashes, documentNamed, nameBeside } from "./clashes.js";
@@ -24,13 +24,32 @@ const waiting = [];
 let running = 0;
 
 /**
+ * What was given since the page was loaded: it goes on, and is there again, when another view was
+ * shown meanwhile. What was not sent is lost with the page, which is asked about first.
+ * @type {{list: HTMLElement, all: HTMLElement, add: ReturnType<typeof adder>} | null}
+ */
+let given = null;
+
+/** @param {Context} context */
+function givenSoFar(context) {
+  if (given) return given;
+  const list = el("ul", { class: "uploads", "data-testid": "uploads" });
+  const all = el("div", { role: "status" });
+  given = { list, all, add: adder(context, clashes(all)) };
+  const isUnsent = () =>
+    waiting.length || running || list.querySelector("[data-testid=clash-skip]");
+  window.addEventListener("beforeunload", (event) => {
+    if (isUnsent() && !isLeaving()) event.preventDefault();
+  });
+  return given;
+}
+
+/**
  * The view that adds documents, and what takes files that were dropped on the page.
  * @param {Context} context
  */
 export function addingView(context) {
-  const list = el("ul", { class: "uploads", "data-testid": "uploads" });
-  const all = el("div", { role: "status" });
-  const add = adder(context, clashes(all));
+  const { list, all, add } = givenSoFar(context);
   const left = el("p", { class: "muted small", role: "status", "data-testid": "left-out" });
   const from = el("input", { type: "date" });
   const until = el("input", { type: "date" });
@@ -40,9 +59,9 @@ export function addingView(context) {
   const unnamed = [];
   /** @param {Iterable<File>} chosen */
   const take = (chosen) => {
-    const given = [...chosen];
-    const files = given.filter(({ name }) => isDocument(name));
-    fill(left, leftOutWords(given.flatMap(({ name }) => (isDocument(name) ? [] : [name]))));
+    const every = [...chosen];
+    const files = every.filter(({ name }) => isDocument(name));
+    fill(left, leftOutWords(every.flatMap(({ name }) => (isDocument(name) ? [] : [name]))));
     if (!target.name() && files.length) {
       unnamed.push(...files);
       target.wantName(unnamed.length);

@@ -2,7 +2,7 @@
 // The documents page: the list with its filters, and what the address names beside it.
 
 import { request, requireSession } from "../shared/api.js";
-import { byId, el, fill, showingMore } from "../shared/dom.js";
+import { byId, el, fill, refill, showingMore } from "../shared/dom.js";
 import { namedIn, plural } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addingView } from "./adding.js";
@@ -17,6 +17,7 @@ import { nameOf, sizeWords, stateOf } from "./words.js";
 /** @import { View } from "./jobs.js" */
 
 const PAGE = 100;
+const MOST = 500;
 const POLL_MS = 2000;
 const TYPING_MS = 250;
 
@@ -116,14 +117,17 @@ function filters() {
 
 async function load(offset = 0) {
   const wanted = filters();
-  const query = `limit=${PAGE}&offset=${offset}&${wanted}`;
+  // What is read anew while somebody reads on must not become shorter beneath them.
+  const size = offset ? PAGE : Math.min(MOST, Math.max(PAGE, documents.length));
+  const query = `limit=${size}&offset=${offset}&${wanted}`;
   /** @type {DocumentsView} */
   const found = await request("GET", `/v1/documents?${query}`);
+  fill(byId("page-error")); // a connection that was lost is there again
   // What was chosen meanwhile comes by a request of its own, perhaps sooner than this one.
   if (`${filters()}` !== `${wanted}`) return;
   if (offset && offset !== documents.length) return; // a second press asked for the same ones
   documents = offset ? [...documents, ...found.documents] : found.documents;
-  drawList(found.total, wanted.has("find") || wanted.has("state"));
+  drawList(found.total, `${wanted}` !== "");
 }
 
 /**
@@ -131,7 +135,7 @@ async function load(offset = 0) {
  * @param {boolean} filtered
  */
 function drawList(total, filtered) {
-  fill(byId("documents"), documents.map(entry));
+  refill(byId("documents"), documents.map(entry));
   byId("documents").setAttribute("aria-busy", "false");
   byId("older").hidden = documents.length >= total;
   byId("none").hidden = total > 0;
@@ -180,7 +184,7 @@ async function drawViews() {
     ),
   );
   byId("more-views").hidden = false;
-  fill(byId("more-views"), links);
+  refill(byId("more-views"), links);
 }
 
 function chosen() {

@@ -26,17 +26,19 @@ export function accountForm(account, collections, send) {
     { type: "submit", class: "primary", "data-testid": "save-account" },
     account ? "Save" : "Add the account",
   );
+  const reach = scopeGroup(account ? account.scope : null, collections);
   const form = el(
     "form",
     {},
     !account && field("Name", name, "1 to 80 characters, no slash; it cannot be changed later."),
     roleGroup(account?.roles ?? ["asker"]),
-    scopeGroup(account ? account.scope : null, collections),
+    reach.node,
     account && standingGroup(account),
     button,
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    reach.take();
     send({ name: account?.name ?? name.value, ...readForm(form) }, button);
   });
   return form;
@@ -68,6 +70,7 @@ function roleGroup(roles) {
 }
 
 /**
+ * `take()` adds the collection that was typed and not added yet.
  * @param {string[] | null} scope
  * @param {string[]} collections
  */
@@ -81,10 +84,17 @@ function scopeGroup(scope, collections) {
     placeholder: "Another collection",
   });
   const add = el("button", { type: "button", class: "small" }, "Add");
-  add.addEventListener("click", () => {
+  const take = () => {
     const name = other.value.trim();
     if (name) list.insertBefore(scopeBox(name, true), row);
     other.value = "";
+  };
+  add.addEventListener("click", take);
+  // Enter would send the whole form, and without this collection.
+  other.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    take();
   });
   const row = el("div", { class: "row other" }, other, add);
   list.append(...boxes, row);
@@ -104,7 +114,8 @@ function scopeGroup(scope, collections) {
     onchange: show,
   });
   show();
-  return el("fieldset", { class: "group" }, el("legend", {}, "May see"), all, some, list);
+  const legend = el("legend", {}, "May see");
+  return { node: el("fieldset", { class: "group" }, legend, all, some, list), take };
 }
 
 /**

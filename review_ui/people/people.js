@@ -12,6 +12,9 @@ import { inForce, matching, scopeWords } from "./words.js";
 
 /** @import { Account, AccountsView, CollectionsView, PasswordView } from "../shared/wire.d.ts" */
 
+/** @import { Filled } from "./account_form.js" */
+/** @typedef {HTMLButtonElement | null} Button */
+
 /** In the address, as in the page's link: not anybody's name, as a slash cannot be in a name. */
 const NEW = "+/new";
 
@@ -107,21 +110,24 @@ async function changed(account) {
 }
 
 function newAccount() {
-  const told = el("div", { class: "told" });
-  const form = accountForm(null, collections, ({ name, roles, scope }, button) =>
+  const [box, told] = [el("section", { class: "block" }), el("div", { class: "told" })];
+  const send = (/** @type {Filled} */ { name, roles, scope }, /** @type {Button} */ button) =>
     attempt(
       told,
       async () => {
         /** @type {PasswordView} */
         const made = await request("POST", "/v1/users", { body: { name, roles, scope } });
         await load();
-        form.reset();
+        draw(); // what the one before may see is no beginning for the next one
         showOnce(told, `${made.name} was added. The password is shown once:`, made.password);
+        const again = box.querySelector("button[type=submit]");
+        if (again instanceof HTMLElement) again.focus();
       },
       button,
-    ),
-  );
-  return [el("h2", {}, "Add a person or a program"), el("section", { class: "block" }, form, told)];
+    );
+  const draw = () => fill(box, accountForm(null, collections, send), told);
+  draw();
+  return [el("h2", {}, "Add a person or a program"), box];
 }
 
 main().catch(showPageError);

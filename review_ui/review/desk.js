@@ -459,13 +459,19 @@ async function decide(decision) {
 
 /** @param {string} taskId */
 async function takeBack(taskId) {
+  if (state.busy) return;
+  set(states.started(state));
   try {
     const task = await request("POST", `${pathOf(taskId)}/undo`);
     set(states.undone(state, task));
     nameShown(taskId);
     byId("detail").focus();
   } catch (error) {
-    showPageError(error);
+    // Above the task: the next list that comes would take an error of the page away at once.
+    const again = error instanceof ApiError && error.retryable ? taskId : null;
+    set(states.notUndone(state, messageOf(error), again));
+  } finally {
+    set(states.ended(state));
   }
   await refresh().catch(showPageError);
 }

@@ -4,7 +4,7 @@
 import { byId, el, fill, setText } from "../shared/dom.js";
 import { age } from "../shared/format.js";
 import { isNarrow } from "./state.js";
-import { askerWords, listNotes, stateTone, stateWords } from "./words.js";
+import { askerWords, listedWords, listNotes, stateTone, stateWords } from "./words.js";
 
 /** @import { TaskView } from "../shared/wire.d.ts" */
 /** @import { Filter, State } from "./state.js" */
@@ -76,7 +76,7 @@ export function drawList(state) {
   byId("list-empty").hidden = tasks.length > 0;
   setText(byId("list-empty"), isNarrow(state) ? "No task fits these filters." : EMPTY[filter]);
   byId("more-row").hidden = !state.more;
-  setText(byId("listed"), `${tasks.length} tasks are listed.`);
+  setText(byId("listed"), listedWords(tasks.length));
   drawCounts(filter, open);
 }
 

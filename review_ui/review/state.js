@@ -563,6 +563,19 @@ export function undone(state, task) {
 }
 
 /**
+ * A decision could not be taken back; `again`: the task where another try may help.
+ * @param {State} state
+ * @param {string} message
+ * @param {string | null} again
+ * @returns {State}
+ */
+export function notUndone(state, message, again) {
+  const until = again !== null && state.last?.taskId === again ? state.last.until : 0;
+  const actions = again !== null && until > 0 ? [{ label: "Undo", undo: again, until }] : [];
+  return { ...state, notice: failure(message, actions) };
+}
+
+/**
  * The key for it was pressed, and there is nothing to take back.
  * @param {State} state
  * @returns {State}

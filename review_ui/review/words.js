@@ -1,7 +1,7 @@
 // @ts-check
 // What a task's facts are called in front of a reviewer.
 
-import { age, moment } from "../shared/format.js";
+import { age, moment, plural } from "../shared/format.js";
 
 /** @import { DecisionKind, FindingView, TaskState, TaskView, TasksView, Urgency } from "../shared/wire.d.ts" */
 
@@ -41,6 +41,11 @@ export function stateWords({ state, claimed_by }, me) {
  */
 export function countWords({ open, open_more }) {
   return open_more ? `${open.toLocaleString("en")}+` : open;
+}
+
+/** @param {number} count of tasks in the list */
+export function listedWords(count) {
+  return `${plural(count, "task")} ${count === 1 ? "is" : "are"} listed.`;
 }
 
 /** @param {Pick<TaskView, "state">} task */

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -200,14 +201,19 @@ def test_a_file_that_is_dropped_and_gives_orders_waits_for_a_person(
     expect(card).to_have_count(0)
 
 
+def some_of(total: int, one: dict[str, Any], route: Route) -> dict[str, Any]:
+    """The part of so many documents like ``one`` that is asked for."""
+    asked = parse_qs(urlsplit(route.request.url).query)
+    first, limit = int(asked["offset"][0]), int(asked["limit"][0])
+    places = range(first, min(first + limit, total))
+    return {"documents": [{**one, "document_id": f"{at:032x}"} for at in places], "total": total}
+
+
 def test_the_list_goes_on_once_however_often_that_is_asked_for(page: Page, tiny: Served) -> None:
     one = tiny.site.call("eve", "GET", "/v1/documents").json()["documents"][0]
 
     def many(route: Route) -> None:
-        first = int(parse_qs(urlsplit(route.request.url).query)["offset"][0])
-        places = range(first, min(first + 100, 130))
-        found = [{**one, "document_id": f"{place:032x}"} for place in places]
-        route.fulfill(json={"documents": found, "total": 130})
+        route.fulfill(json=some_of(130, one, route))
 
     page.route("**/v1/documents?*", many)
     sign_in_as_eve(page, tiny, "/documents")
@@ -216,6 +222,65 @@ def test_the_list_goes_on_once_however_often_that_is_asked_for(page: Page, tiny:
     expect(page.locator("#older")).to_be_hidden()
     settle(page)
     expect(page.get_by_test_id("document")).to_have_count(130)
+
+
+def test_the_list_keeps_its_length_and_the_focus_while_something_is_read(
+    page: Page, tiny: Served
+) -> None:
+    one = tiny.site.call("eve", "GET", "/v1/documents").json()["documents"][0]
+    reading = {**one, "state": "pending"}
+    times: list[int] = []
+
+    def many(route: Route) -> None:
+        times.append(len(times))
+        if len(times) == 3:
+            return route.abort()
+        found = some_of(130, reading, route)
+        found["documents"][0]["title"] = f"Looked at {len(times)} times"
+        return route.fulfill(json=found)
+
+    page.route("**/v1/documents?*", many)
+    sign_in_as_eve(page, tiny, "/documents")
+    documents = page.get_by_test_id("document")
+    expect(documents).to_have_count(100)
+    page.locator("#older").click()
+    expect(documents).to_have_count(130)
+    documents.nth(120).focus()
+    expect(page.get_by_test_id("error")).to_be_visible()
+    expect(page.get_by_test_id("error")).to_have_count(0)  # the connection is there again
+    before = len(times)
+    expect(documents.first).to_contain_text(f"Looked at {before + 1} times")
+    expect(documents).to_have_count(130)
+    expect(documents.nth(120)).to_be_focused()
+
+
+LEAVES = """() => {
+  const event = new Event("beforeunload", { cancelable: true });
+  return window.dispatchEvent(event);
+}"""
+"""Whether the page lets itself be left without a question."""
+
+
+def test_what_was_given_is_there_again_after_another_view(page: Page, tiny: Served) -> None:
+    there = tiny.site.call("eve", "GET", "/v1/documents").json()["documents"][0]
+    sign_in_as_eve(page, tiny, "/documents#add")
+    page.get_by_test_id("target").select_option(there["collection"])
+    assert page.evaluate(LEAVES)
+    refused = {"code": "unsupported_format", "message": "No document.", "retryable": False}
+    page.route("**/v1/documents", lambda route: route.fulfill(status=415, json=refused))
+    files = [put(page, there["source"], RULE), put(page, "other.md", RULE)]
+    page.get_by_test_id("files").set_input_files(files)  # type: ignore[arg-type]
+    uploads = page.get_by_test_id("upload")
+    named = uploads.filter(has_text=there["source"])
+    expect(uploads.last).to_have_attribute("data-state", "failed")
+    named.get_by_role("link", name="Open it").click()  # what would be replaced
+    expect(page.get_by_test_id("document-title")).to_be_visible()
+    assert not page.evaluate(LEAVES)  # the file would be lost
+    page.go_back()
+    expect(uploads.last).to_have_attribute("data-state", "failed")
+    named.get_by_test_id("clash-skip").click()
+    expect(named).to_have_attribute("data-state", "left out")
+    assert page.evaluate(LEAVES)
 
 
 def test_a_file_is_sent_after_another_tab_has_signed_in_again(page: Page, tiny: Served) -> None:

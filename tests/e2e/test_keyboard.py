@@ -94,6 +94,22 @@ def test_who_said_why_stands_at_what_they_said(page: Page, tiny: Served) -> None
     expect(answer.get_by_test_id("not-useful")).to_be_focused()
 
 
+def test_who_names_a_conversation_stands_in_its_title_and_at_its_button(
+    page: Page, tiny: Served
+) -> None:
+    sign_in_as_eve(page, tiny, f"/#{released(tiny)}")
+    rename, title = page.get_by_test_id("rename"), page.get_by_test_id("title")
+    rename.press("Enter")
+    expect(title).to_be_focused()
+    page.get_by_test_id("cancel-rename").press("Enter")
+    expect(rename).to_be_focused()
+    rename.press("Enter")
+    page.keyboard.type("Fees")  # in the place of the title, which is chosen
+    page.keyboard.press("Enter")
+    expect(page.locator(".conversation-title").first).to_have_text("Fees")
+    expect(rename).to_be_focused()
+
+
 WITHIN_A_WORD = """(field, key) => {
   const said = { key, keyCode: 229, bubbles: true, cancelable: true };
   field.dispatchEvent(new KeyboardEvent("keydown", said));

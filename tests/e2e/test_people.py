@@ -111,3 +111,31 @@ def test_what_was_saved_outlives_that_the_account_is_disabled(page: Page, tiny: 
     expect(page.get_by_test_id("disable")).to_be_visible()
     accounts = tiny.site.call("eve", "GET", "/v1/users").json()["users"]
     assert next(one["roles"] for one in accounts if one["name"] == "kim") == ["asker"]
+
+
+def test_a_collection_that_is_typed_counts_and_is_not_the_next_ones(
+    page: Page, tiny: Served
+) -> None:
+    sign_in_as_eve(page, tiny, "/people#+/new")
+    other = page.get_by_label("Another collection")
+
+    def add(name: str, collection: str) -> None:
+        page.get_by_test_id("name").fill(name)
+        page.locator("input[value=some]").check()
+        other.fill(collection)
+        page.get_by_test_id("save-account").click()
+        expect(page.get_by_test_id("told")).to_contain_text(f"{name} was added")
+
+    page.locator("input[value=some]").check()
+    page.get_by_test_id("name").fill("hugo")
+    other.fill("travel")
+    other.press("Enter")  # adds it to the list: the form is not done
+    expect(page.locator("input[name=scope][value=travel]")).to_be_checked()
+    expect(page.get_by_test_id("told")).to_have_count(0)
+    add("hugo", "motor")
+    expect(page.get_by_test_id("save-account")).to_be_focused()
+    expect(page.locator("#scope-list")).to_be_hidden()
+    add("ines", "home")
+    people = page.get_by_test_id("person")
+    expect(people.filter(has_text="hugo")).to_contain_text("travel and motor")
+    expect(people.filter(has_text="ines")).to_contain_text("home ·")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import update
 
 from app.db import now
@@ -275,3 +275,27 @@ def test_a_withdrawal_that_failed_or_was_left_can_be_begun_again(page: Page, tin
     page.get_by_test_id("reason-save").click()
     expect(page.get_by_test_id("withdrawn")).to_be_visible()
     expect(page.locator("#announce")).to_have_text("Withdrawn.")
+
+
+def test_an_undo_that_fails_says_why_and_one_that_runs_is_sent_once(
+    page: Page, running: Running
+) -> None:
+    sign_in(page, running)
+    question = CLAIM.format("garden shed")
+    ask(page, question, "held")
+    page.goto(f"{running.address}/review")
+    open_task(page, question)
+    page.keyboard.press("r")
+    page.keyboard.press("4")
+    undo = page.get_by_test_id("undo")
+    sent: list[Route] = []
+    page.route("**/undo", lambda route: sent.append(route))
+    undo.click()
+    page.keyboard.press("u")  # the first one is on its way
+    page.wait_for_timeout(300)
+    assert len(sent) == 1
+    with page.expect_response(re.compile("/v1/reviews[?]")):  # the list takes no word of it away
+        late = {"code": "undo_too_late", "message": "It is too late.", "retryable": False}
+        sent[0].fulfill(status=409, json=late)
+    page.wait_for_timeout(300)
+    expect(page.locator("#task-notice")).to_have_text("It is too late.")

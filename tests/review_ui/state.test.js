@@ -198,6 +198,16 @@ test("nothing can be begun on a decided task, without one, or while a change run
   assert.equal(states.modeSet(states.started(page(ABC, "a")), "reject").mode, "");
 });
 
+test("a decision that could not be taken back says so, with another try where that may help", () => {
+  const until = Date.now() + 9000;
+  const begun = { ...states.begin("rita"), last: { taskId: "a", until } };
+  const late = states.notUndone(begun, "It is too late.", null);
+  assert.deepEqual(late.notice, { tone: "bad", text: "It is too late.", actions: [] });
+  const lost = states.notUndone(begun, "The connection was lost.", "a");
+  assert.deepEqual(lost.notice?.actions, [{ label: "Undo", undo: "a", until }]);
+  assert.equal(states.undoable(lost), "a");
+});
+
 test("an unsaved answer outlives another choice, and goes when it is saved or undone", () => {
   const written = states.edited(page(ABC, "a"), "New text");
   const back = states.loaded(states.chosen(states.chosen(written, "b"), "a"), detail("a"));

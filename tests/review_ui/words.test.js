@@ -15,6 +15,7 @@ import {
   askerWords,
   countWords,
   editProblem,
+  listedWords,
   listNotes,
   stateWords,
   strangeNumbers,
@@ -238,4 +239,12 @@ test("an asker behind a widget has a name that people can read", () => {
   assert.equal(askerWords("cara"), "cara");
   assert.equal(askerWords("65c487190bcf0b02//9029bd2d19524b9b"), "visitor 9029");
   assert.equal(askerWords("65c487190bcf0b02/u-17"), "u-17 (widget)");
+});
+
+test("one task that is listed is not called tasks", () => {
+  assert.deepEqual([0, 1, 2].map(listedWords), [
+    "0 tasks are listed.",
+    "1 task is listed.",
+    "2 tasks are listed.",
+  ]);
 });
