@@ -319,6 +319,20 @@ def test_a_response_follows_another(running: Served, client: OpenAI) -> None:
         )
 
 
+def test_a_message_that_is_named_is_what_was_said(running: Served, client: OpenAI) -> None:
+    made = client.responses.create(model="countersign", input=user(RELEASED))
+    (message,) = made.output
+    reference = {"type": "item_reference", "id": message.id}
+    more: Any = [*user(RELEASED), reference, *user("How is it paid?")]
+    follow_up = client.responses.create(model="countersign", input=more)
+    assert follow_up.previous_response_id == made.id
+    with client_of(running, "eve") as other:
+        alone = other.responses.create(model="countersign", input=more)
+    assert alone.previous_response_id is None
+    with refused(422, "invalid", "input"):
+        client.responses.create(model="countersign", input=[{"type": "item_reference", "id": "x"}])
+
+
 def test_the_events_of_a_response_are_the_usual_ones(client: OpenAI) -> None:
     with client.responses.stream(model="countersign", input=RELEASED) as stream:
         kinds = [event.type for event in stream]
