@@ -20,6 +20,7 @@ from app.answering.small_talk import reply_to
 from app.api.openai.answers import Told, follows, said_of
 from app.api.openai.bodies import Wanted
 from app.api.openai.errors import ADDRESSES
+from app.errors import DependencyFailed
 from app.inference.embedder import load_tokenizer
 from app.records.views import AnswerBody, AnswerView, ChoiceView, SearchedView, SentenceView
 from tests.servers import Served, handbook_services, served
@@ -455,12 +456,30 @@ def test_every_error_on_these_addresses_has_their_form(running: Served, client: 
     assert "error" not in running.site.call("ann", "GET", "/v1/modelsx").json()
 
 
-def test_an_error_in_a_stream_is_raised_by_the_client(client: OpenAI) -> None:
+def test_what_is_refused_has_its_status_also_where_a_stream_was_asked_for(client: OpenAI) -> None:
+    with refused(400, "question_empty"):
+        chat(client, user(" "), stream=True)
+    with refused(400, "question_empty"):
+        client.responses.create(model="countersign", input=" ", stream=True)
+    with refused(404, "not_found"):
+        client.chat.completions.create(
+            model="countersign/nowhere", messages=user(RELEASED), stream=True
+        )
+
+
+def test_an_error_in_a_stream_is_raised_by_the_client(
+    running: Served, client: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: Any) -> Any:
+        raise DependencyFailed
+
+    monkeypatch.setattr(running.site.services.retriever, "retrieve", fails)
+    question = "What is asked while the search fails?"
     with pytest.raises(openai.APIError) as caught:
-        list(chat(client, user(" "), stream=True))
-    assert caught.value.code == "question_empty"
-    (event,) = client.responses.create(model="countersign", input=" ", stream=True)
-    assert (event.type, event.model_dump()["code"]) == ("error", "question_empty")
+        list(chat(client, user(question), stream=True))
+    assert caught.value.code == "dependency_failed"
+    (event,) = client.responses.create(model="countersign", input=question, stream=True)
+    assert (event.type, event.model_dump()["code"]) == ("error", "dependency_failed")
 
 
 def test_quota_and_idempotency_are_the_usual_ones(running: Served, client: OpenAI) -> None:
@@ -475,6 +494,8 @@ def test_quota_and_idempotency_are_the_usual_ones(running: Served, client: OpenA
         with pytest.raises(openai.RateLimitError) as caught:
             for _ in range(2):
                 client.embeddings.create(model="countersign", input="x")
+        with refused(429, "quota_exceeded"):
+            chat(client, user(RELEASED), stream=True)
     finally:
         quotas._questions = usual
     assert caught.value.code == "quota_exceeded"

@@ -5,7 +5,7 @@ gate and record. A held answer is a response that stays in progress until a pers
 """
 
 import base64
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -15,7 +15,16 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
 from app.answering.stages import Ask
-from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
+from app.api.asking import (
+    News,
+    Question,
+    Stage,
+    asked_stream,
+    begun,
+    follow,
+    news_of,
+    while_connected,
+)
 from app.api.openai import wire
 from app.api.openai.answers import (
     Told,
@@ -100,7 +109,8 @@ async def chat_completions(
             yield from (ServerSentEvent(one.model_dump_json()) for one in chunks)
             yield ServerSentEvent("[DONE]")
 
-        return asked_stream(_chat_events(question, permit, request, events))
+        news = await begun(request, news_of(question, permit, request))
+        return asked_stream(_chat_events(news, events))
     return chat_completion(told(await while_connected(request, permit.run(question.answer))))
 
 
@@ -121,7 +131,8 @@ async def make_response(
     question = _question(services, principal, wanted, ["response", _asked(body)], key)
     telling = _Telling(request, services, body.model, wanted.schema)
     if body.stream:
-        return asked_stream(telling.events(news_of(question, permit, request)))
+        news = await begun(request, news_of(question, permit, request))
+        return asked_stream(telling.events(news))
     return telling.response(await while_connected(request, permit.run(question.answer)))
 
 
@@ -253,9 +264,9 @@ def _asked(body: BaseModel) -> Any:
 
 
 async def _chat_events(
-    question: Question, permit: Permit, request: Request, events: Any
+    asked: AsyncGenerator[News], events: Callable[[AnswerView], Iterable[ServerSentEvent]]
 ) -> AsyncIterator[ServerSentEvent]:
-    async with aclosing(news_of(question, permit, request)) as told:
+    async with aclosing(asked) as told:
         async for news in told:
             if isinstance(news, CountersignError):
                 yield ServerSentEvent(openai_error(news).model_dump_json())
