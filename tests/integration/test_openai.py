@@ -375,6 +375,20 @@ def test_the_events_of_a_held_response_go_on_when_it_is_followed(
     assert (events[-1].type, events[-1].response.output_text) == ("response.completed", draft)
 
 
+def test_a_stream_that_broke_off_goes_on_where_it_was(running: Served, client: OpenAI) -> None:
+    made = list(client.responses.create(model="countersign", input=RELEASED, stream=True))
+    identity = made[0].response.id  # type: ignore[union-attr]
+    rest = list(client.responses.retrieve(identity, stream=True, starting_after=4))
+    assert [event.model_dump() for event in rest] == [event.model_dump() for event in made[5:]]
+    held: Any = list(client.responses.create(model="countersign", input=HELD, stream=True))
+    running.release(behind(held[-1].response)["answer_id"])
+    (begun, *_, last) = client.responses.retrieve(
+        held[-1].response.id, stream=True, starting_after=held[-1].sequence_number
+    )
+    assert (begun.type, begun.sequence_number) == ("response.output_item.added", 2)
+    assert last.type == "response.completed"
+
+
 def test_a_response_with_a_schema_is_the_answer_object_also_later(client: OpenAI) -> None:
     form: Any = {"format": {"type": "json_schema", "name": "answer", "schema": SCHEMA}}
     made = client.responses.create(model="countersign", input=RELEASED, text=form)

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, M
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -149,8 +149,10 @@ async def one_response(
     principal: Owner,
     credential: CredentialDep,
     stream: bool = False,
+    starting_after: Annotated[int, Query(ge=-1)] = -1,
 ) -> Any:
-    """As it stands now, only to whom asked; with `stream` its events, until it is final."""
+    """As it stands now, only to whom asked; with `stream` its events, until it is final, after the
+    `sequence_number` in `starting_after` where a stream broke off."""
     answer_id, seen = answer_id_of(response_id), services.watch.seen
     answerer, watch = services.answerer, services.watch
     view = await watch.run(lambda: answerer.view(principal, answer_id))
@@ -158,7 +160,7 @@ async def one_response(
     telling = _Telling(request, services, MODEL, schema)
     if stream:
         news = follow(services, view, seen, credential)
-        return EventSourceResponse(telling.events(news), ping=15)
+        return EventSourceResponse(telling.events(news, starting_after + 1), ping=15)
     return telling.response(view)
 
 
@@ -221,9 +223,8 @@ class _Telling:
         """The response as it stands."""
         return response(self._told(view))
 
-    async def events(self, news: Any) -> AsyncIterator[ServerSentEvent]:
-        """The events of what becomes known; those that were sent are not sent again."""
-        sent = 0
+    async def events(self, news: Any, sent: int = 0) -> AsyncIterator[ServerSentEvent]:
+        """The events of what becomes known; those that were ``sent`` are not sent again."""
         async with aclosing(news):
             async for one in news:
                 if isinstance(one, Stage):
