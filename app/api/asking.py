@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,27 @@ async def news_of(question: Question, permit: Permit, request: Request) -> Async
         yield CountersignError()
     finally:
         running.cancel()  # whoever hung up waits for nothing
+
+
+async def begun(request: Request, news: AsyncGenerator[News]) -> AsyncGenerator[News]:
+    """The same news, once there is any; raises an error that comes before all else, so that it is
+    answered with its status: clients act on that, and not on what a stream says."""
+
+    async def next_one() -> News:
+        return await anext(news)
+
+    first = await while_connected(request, next_one())
+    if isinstance(first, CountersignError):
+        await news.aclose()
+        raise first
+    return _after(first, news)
+
+
+async def _after(first: News, news: AsyncGenerator[News]) -> AsyncGenerator[News]:
+    async with aclosing(news):
+        yield first
+        async for one in news:
+            yield one
 
 
 async def follow(

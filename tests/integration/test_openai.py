@@ -20,6 +20,7 @@ from app.answering.small_talk import reply_to
 from app.api.openai.answers import Told, follows, said_of
 from app.api.openai.bodies import Wanted
 from app.api.openai.errors import ADDRESSES
+from app.errors import DependencyFailed
 from app.inference.embedder import load_tokenizer
 from app.records.views import AnswerBody, AnswerView, ChoiceView, SearchedView, SentenceView
 from tests.servers import Served, handbook_services, served
@@ -319,6 +320,20 @@ def test_a_response_follows_another(running: Served, client: OpenAI) -> None:
         )
 
 
+def test_a_message_that_is_named_is_what_was_said(running: Served, client: OpenAI) -> None:
+    made = client.responses.create(model="countersign", input=user(RELEASED))
+    (message,) = made.output
+    reference = {"type": "item_reference", "id": message.id}
+    more: Any = [*user(RELEASED), reference, *user("How is it paid?")]
+    follow_up = client.responses.create(model="countersign", input=more)
+    assert follow_up.previous_response_id == made.id
+    with client_of(running, "eve") as other:
+        alone = other.responses.create(model="countersign", input=more)
+    assert alone.previous_response_id is None
+    with refused(422, "invalid", "input"):
+        client.responses.create(model="countersign", input=[{"type": "item_reference", "id": "x"}])
+
+
 def test_the_events_of_a_response_are_the_usual_ones(client: OpenAI) -> None:
     with client.responses.stream(model="countersign", input=RELEASED) as stream:
         kinds = [event.type for event in stream]
@@ -358,6 +373,20 @@ def test_the_events_of_a_held_response_go_on_when_it_is_followed(
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert events[0].response.status == "in_progress"
     assert (events[-1].type, events[-1].response.output_text) == ("response.completed", draft)
+
+
+def test_a_stream_that_broke_off_goes_on_where_it_was(running: Served, client: OpenAI) -> None:
+    made = list(client.responses.create(model="countersign", input=RELEASED, stream=True))
+    identity = made[0].response.id  # type: ignore[union-attr]
+    rest = list(client.responses.retrieve(identity, stream=True, starting_after=4))
+    assert [event.model_dump() for event in rest] == [event.model_dump() for event in made[5:]]
+    held: Any = list(client.responses.create(model="countersign", input=HELD, stream=True))
+    running.release(behind(held[-1].response)["answer_id"])
+    (begun, *_, last) = client.responses.retrieve(
+        held[-1].response.id, stream=True, starting_after=held[-1].sequence_number
+    )
+    assert (begun.type, begun.sequence_number) == ("response.output_item.added", 2)
+    assert last.type == "response.completed"
 
 
 def test_a_response_with_a_schema_is_the_answer_object_also_later(client: OpenAI) -> None:
@@ -441,12 +470,30 @@ def test_every_error_on_these_addresses_has_their_form(running: Served, client: 
     assert "error" not in running.site.call("ann", "GET", "/v1/modelsx").json()
 
 
-def test_an_error_in_a_stream_is_raised_by_the_client(client: OpenAI) -> None:
+def test_what_is_refused_has_its_status_also_where_a_stream_was_asked_for(client: OpenAI) -> None:
+    with refused(400, "question_empty"):
+        chat(client, user(" "), stream=True)
+    with refused(400, "question_empty"):
+        client.responses.create(model="countersign", input=" ", stream=True)
+    with refused(404, "not_found"):
+        client.chat.completions.create(
+            model="countersign/nowhere", messages=user(RELEASED), stream=True
+        )
+
+
+def test_an_error_in_a_stream_is_raised_by_the_client(
+    running: Served, client: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: Any) -> Any:
+        raise DependencyFailed
+
+    monkeypatch.setattr(running.site.services.retriever, "retrieve", fails)
+    question = "What is asked while the search fails?"
     with pytest.raises(openai.APIError) as caught:
-        list(chat(client, user(" "), stream=True))
-    assert caught.value.code == "question_empty"
-    (event,) = client.responses.create(model="countersign", input=" ", stream=True)
-    assert (event.type, event.model_dump()["code"]) == ("error", "question_empty")
+        list(chat(client, user(question), stream=True))
+    assert caught.value.code == "dependency_failed"
+    (event,) = client.responses.create(model="countersign", input=question, stream=True)
+    assert (event.type, event.model_dump()["code"]) == ("error", "dependency_failed")
 
 
 def test_quota_and_idempotency_are_the_usual_ones(running: Served, client: OpenAI) -> None:
@@ -461,6 +508,8 @@ def test_quota_and_idempotency_are_the_usual_ones(running: Served, client: OpenA
         with pytest.raises(openai.RateLimitError) as caught:
             for _ in range(2):
                 client.embeddings.create(model="countersign", input="x")
+        with refused(429, "quota_exceeded"):
+            chat(client, user(RELEASED), stream=True)
     finally:
         quotas._questions = usual
     assert caught.value.code == "quota_exceeded"

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from app.api.openai import wire
-from app.api.openai.bodies import RESPONSE_ID, Wanted
+from app.api.openai.bodies import MESSAGE_ID, RESPONSE_ID, Wanted
 from app.records.views import AnswerBody, AnswerView, CitationView
 from guardrails.contract import Sentence, with_markers
 
@@ -57,7 +57,7 @@ def follows(wanted: Wanted, history: Iterable[AnswerView]) -> str | None:
     """The id of the asker's own answer that the assistant said last; None when there is none.
 
     Other texts than that of a released answer are the same for many, so there the question counts
-    too; that of a held answer names it.
+    too; that of a held answer names it, and so does a reference.
     """
     if wanted.previous_id or not wanted.said:
         return wanted.previous_id
@@ -65,7 +65,8 @@ def follows(wanted: Wanted, history: Iterable[AnswerView]) -> str | None:
         texts = (said_of(answer).text, said_of(answer, as_object=True).text)
         same = wanted.said in [text.strip() for text in texts]
         known = answer.answer is not None or answer.question == wanted.asked
-        if (same and known) or wanted.said == HELD.format(id=answer.answer_id):
+        named = (f"{MESSAGE_ID}{answer.answer_id}", HELD.format(id=answer.answer_id))
+        if (same and known) or wanted.said in named:
             return answer.answer_id
     return None
 
@@ -238,7 +239,7 @@ def _output(told: Told) -> wire.OutputMessage:
         if said.refused
         else wire.OutputText(text=said.text, annotations=told.sources)
     )
-    return wire.OutputMessage(id=f"msg_{told.answer.answer_id}", content=[content])
+    return wire.OutputMessage(id=f"{MESSAGE_ID}{told.answer.answer_id}", content=[content])
 
 
 def _status(answer: AnswerView) -> Any:

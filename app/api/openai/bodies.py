@@ -20,6 +20,10 @@ MODEL = "countersign"
 """Searches all that the caller may read; ``countersign/NAME`` one collection."""
 RESPONSE_ID = "resp_"
 """What the id of a response has before the answer id; callers may leave it out."""
+MESSAGE_ID = "msg_"
+"""What the id of a response's message has before the answer id."""
+REFERENCE = "item_reference"
+"""An item that names a message instead of repeating it, as the Vercel AI SDK does."""
 TUNING = frozenset(
     """frequency_penalty logit_bias metadata parallel_tool_calls prompt_cache_key
     prompt_cache_options prompt_cache_retention safety_identifier seed service_tier store
@@ -61,10 +65,18 @@ class Turn(Loose):
     role: str = ""
     content: str | list[Part] | None = None
     type: str = "message"
+    id: str | None = None
+
+    @property
+    def speaker(self) -> str:
+        """Whose message it is; only the assistant's have ids here."""
+        return "assistant" if self.type == REFERENCE else self.role
 
     @property
     def text(self) -> str:
-        """Its text, without what is no text."""
+        """Its text, without what is no text; of a reference the id that it names."""
+        if self.type == REFERENCE:
+            return self.id or ""
         if self.content is None or isinstance(self.content, str):
             return self.content or ""
         return "\n".join(part.text or "" for part in self.content if part.type in TEXT_PARTS)
@@ -81,7 +93,7 @@ class Wanted:
     """A question, where to search, the schema of its answer, and what was said before it.
 
     ``previous_id`` is the answer that it follows; without one, ``said`` (the last message of the
-    assistant) and ``asked`` (the one before it) may tell.
+    assistant, or its id) and ``asked`` (the one before it) may tell.
     """
 
     question: str
@@ -212,18 +224,18 @@ def _wanted(
 ) -> Wanted:
     """The last message of the user, and the two before it that may be an answer of ours."""
     for turn in turns:
-        if turn.type != "message" or turn.role in ("tool", "function"):
+        if turn.type not in ("message", REFERENCE) or turn.role in ("tool", "function"):
             raise Invalid(f"{param}: there are no tools, so no results of tools.", param=param)
-    spoken = [turn for turn in turns if turn.role in ("user", "assistant")]
-    while spoken and spoken[-1].role != "user":
+    spoken = [turn for turn in turns if turn.speaker in ("user", "assistant")]
+    while spoken and spoken[-1].speaker != "user":
         spoken.pop()
     if not spoken:
         raise Invalid(f"{param}: there is no message of the user.", param=param)
     *earlier, last = spoken
     _refuse_what_is_no_text(last, param)
     before = [turn.text.strip() for turn in earlier[-2:]]
-    said = before[-1] if earlier and earlier[-1].role == "assistant" else ""
-    asked = before[0] if len(before) == 2 and earlier[-2].role == "user" else ""
+    said = before[-1] if earlier and earlier[-1].speaker == "assistant" else ""
+    asked = before[0] if len(before) == 2 and earlier[-2].speaker == "user" else ""
     return Wanted(last.text, collections, schema, previous_id, said, asked)
 
 

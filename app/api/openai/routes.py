@@ -5,17 +5,26 @@ gate and record. A held answer is a response that stays in progress until a pers
 """
 
 import base64
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.access.principals import Principal
 from app.answering.stages import Ask
-from app.api.asking import Question, Stage, asked_stream, follow, news_of, while_connected
+from app.api.asking import (
+    News,
+    Question,
+    Stage,
+    asked_stream,
+    begun,
+    follow,
+    news_of,
+    while_connected,
+)
 from app.api.openai import wire
 from app.api.openai.answers import (
     Told,
@@ -100,7 +109,8 @@ async def chat_completions(
             yield from (ServerSentEvent(one.model_dump_json()) for one in chunks)
             yield ServerSentEvent("[DONE]")
 
-        return asked_stream(_chat_events(question, permit, request, events))
+        news = await begun(request, news_of(question, permit, request))
+        return asked_stream(_chat_events(news, events))
     return chat_completion(told(await while_connected(request, permit.run(question.answer))))
 
 
@@ -121,7 +131,8 @@ async def make_response(
     question = _question(services, principal, wanted, ["response", _asked(body)], key)
     telling = _Telling(request, services, body.model, wanted.schema)
     if body.stream:
-        return asked_stream(telling.events(news_of(question, permit, request)))
+        news = await begun(request, news_of(question, permit, request))
+        return asked_stream(telling.events(news))
     return telling.response(await while_connected(request, permit.run(question.answer)))
 
 
@@ -138,8 +149,10 @@ async def one_response(
     principal: Owner,
     credential: CredentialDep,
     stream: bool = False,
+    starting_after: Annotated[int, Query(ge=-1)] = -1,
 ) -> Any:
-    """As it stands now, only to whom asked; with `stream` its events, until it is final."""
+    """As it stands now, only to whom asked; with `stream` its events, until it is final, after the
+    `sequence_number` in `starting_after` where a stream broke off."""
     answer_id, seen = answer_id_of(response_id), services.watch.seen
     answerer, watch = services.answerer, services.watch
     view = await watch.run(lambda: answerer.view(principal, answer_id))
@@ -147,7 +160,7 @@ async def one_response(
     telling = _Telling(request, services, MODEL, schema)
     if stream:
         news = follow(services, view, seen, credential)
-        return EventSourceResponse(telling.events(news), ping=15)
+        return EventSourceResponse(telling.events(news, starting_after + 1), ping=15)
     return telling.response(view)
 
 
@@ -210,9 +223,8 @@ class _Telling:
         """The response as it stands."""
         return response(self._told(view))
 
-    async def events(self, news: Any) -> AsyncIterator[ServerSentEvent]:
-        """The events of what becomes known; those that were sent are not sent again."""
-        sent = 0
+    async def events(self, news: Any, sent: int = 0) -> AsyncIterator[ServerSentEvent]:
+        """The events of what becomes known; those that were ``sent`` are not sent again."""
         async with aclosing(news):
             async for one in news:
                 if isinstance(one, Stage):
@@ -253,9 +265,9 @@ def _asked(body: BaseModel) -> Any:
 
 
 async def _chat_events(
-    question: Question, permit: Permit, request: Request, events: Any
+    asked: AsyncGenerator[News], events: Callable[[AnswerView], Iterable[ServerSentEvent]]
 ) -> AsyncIterator[ServerSentEvent]:
-    async with aclosing(news_of(question, permit, request)) as told:
+    async with aclosing(asked) as told:
         async for news in told:
             if isinstance(news, CountersignError):
                 yield ServerSentEvent(openai_error(news).model_dump_json())
