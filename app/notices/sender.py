@@ -21,6 +21,8 @@ from app.notices.contents import Notice, notice_of
 from app.notices.mail import Mail
 from app.notices.webhook import Webhook
 from app.outbox import OutboxRow
+from app.review.notes import may_decide
+from app.review.tables import ReviewTaskRow
 from app.settings import Settings
 
 WEBHOOK = "webhook"
@@ -133,6 +135,12 @@ class Sender:
             told += _readers(session, notice, self._mail, self._settings)
         return list(dict.fromkeys(told))
 
+    def _is_told(self, session: Session, notice: Notice, destination: str) -> bool:
+        """Whether it is still one of those to tell: days may lie between two tries."""
+        if destination == WEBHOOK or self._mail is None:
+            return True
+        return destination in _readers(session, notice, self._mail, self._settings)
+
     # Sending
 
     def _try(self, key: Key) -> bool | None:
@@ -140,6 +148,8 @@ class Sender:
         with self._database.reading() as session:
             row = session.get(OutboxRow, key)
             notice = None if row is None else notice_of(session, row, self._settings)
+            if notice is not None and not self._is_told(session, notice, key[1]):
+                notice = None
         if notice is None:
             self._done(key)
             return None
@@ -240,16 +250,21 @@ def _readers(session: Session, notice: Notice, mail: Mail, settings: Settings) -
     if notice.kind == "task_opened":
         return []
     person = [notice.person] if notice.person and is_e_mail(notice.person) else []
-    present = [name for name in person if _is_present(session, name)]
+    present = [name for name in person if _may_be_told(session, notice, name)]
     if notice.kind.startswith("task_"):
         chosen = mail.escalated if notice.kind == "task_escalated" else mail.reviewers
         return [*chosen, *present]
     return present if settings.notice_askers else []
 
 
-def _is_present(session: Session, name: str) -> bool:
+def _may_be_told(session: Session, notice: Notice, name: str) -> bool:
     row = session.get(PrincipalRow, name)
-    return row is not None and row.disabled_at is None
+    if row is None or row.disabled_at is not None:
+        return False
+    if not notice.kind.startswith("task_"):
+        return bool(row.roles)
+    task = session.get(ReviewTaskRow, notice.about["task_id"])
+    return task is not None and may_decide(session, row, task)
 
 
 def _waiting(row: OutboxRow) -> WaitingNotice:

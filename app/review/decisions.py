@@ -39,6 +39,11 @@ from guardrails.contract import (
 )
 
 MARKER = re.compile(r"(?<!\s)\s*\[(\d{1,3})\]")
+TOLD = re.compile(
+    r"\d+(?:[.,:/]\d+)*|\w+|-(?=\d)"
+    r"|[^\w\s.,:;!?…\-\u2010-\u2015\"'`\u2018-\u201f«»()\[\]{}*|#•·\u200b-\u200f]"
+)
+"""What an answer tells: "£5" is not "€5", and "1.5" is not "15"."""
 MAX_EDIT_CHARS = 20_000
 RELEASED = ("audit", "recheck")
 """The kinds of tasks whose answer is out already."""
@@ -288,7 +293,8 @@ def same_words(record: RecordRow, answer: AnswerObject) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", MARKER.sub(" ", text).casefold())
+    """Words, whole numbers with their signs, and symbols; marks that set them apart are none."""
+    return TOLD.findall(MARKER.sub(" ", text).replace("\N{MINUS SIGN}", "-").casefold())
 
 
 def _edited_sentence(marked: str) -> SentenceObject:

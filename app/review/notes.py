@@ -64,11 +64,12 @@ def assign(session: Session, task: ReviewTaskRow, by: str, to: str | None) -> No
 
 def _check_reviewer(session: Session, task: ReviewTaskRow, name: str) -> None:
     row = session.get(PrincipalRow, name)
-    if row is None or not _may_decide(session, row, task):
+    if row is None or not may_decide(session, row, task):
         raise Invalid(f"{name[:80]} is no reviewer who may see this task.")
 
 
-def _may_decide(session: Session, row: PrincipalRow, task: ReviewTaskRow) -> bool:
+def may_decide(session: Session, row: PrincipalRow, task: ReviewTaskRow) -> bool:
+    """Whether the account is of a reviewer who may see the task."""
     found = principal_of(row)
     may = row.disabled_at is None and "reviewer" in found.roles
     return may and sees(session, found, task)
@@ -77,7 +78,7 @@ def _may_decide(session: Session, row: PrincipalRow, task: ReviewTaskRow) -> boo
 def reviewers_of(session: Session, task: ReviewTaskRow) -> ColleaguesView:
     """Those whom the task may be assigned to, by name."""
     rows = session.scalars(select(PrincipalRow).order_by(PrincipalRow.name))
-    return ColleaguesView([row.name for row in rows if _may_decide(session, row, task)])
+    return ColleaguesView([row.name for row in rows if may_decide(session, row, task)])
 
 
 def snooze(session: Session, task: ReviewTaskRow, by: str, until: datetime | None) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,8 +35,9 @@ from app.gate.strata import DAMAGED, Stratum
 from app.gate.tables import CertificateRow, GateModeRow, LabelRow
 from app.proof.verify import verify_audit
 from app.records import audit, recording, release
+from app.records.erasing import no_answer
 from app.records.tables import AuditRow, RecordRow, ReleaseRow
-from app.review.decisions import Decision
+from app.review.decisions import Decision, same_words
 from app.review.tables import ReviewTaskRow
 from app.review.tasks import open_task
 from app.settings import Settings
@@ -648,6 +650,28 @@ def test_decisions_on_held_drafts_are_labels(desk: Desk) -> None:
         (True, 1.0, "review"),
         (False, 1.0, "review"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("drafted", "edited", "same"),
+    [
+        ("It is £350 a year.", "It is €350 a year.", False),
+        ("It is 1.5 days.", "It is 15 days.", False),
+        ("It is 1.5 days.", "It is 1-5 days.", False),
+        ("It is -5 °C.", "It is 5 °C.", False),
+        ("It is \N{MINUS SIGN}5 °C.", "It is -5 °C.", True),
+        ("For ages < 18.", "For ages > 18.", False),
+        ("It is 5%.", "It is 5.", False),
+        ("It is at 10:30.", "It is at 10, 30.", False),
+        ("- Keys, and cards\n- Tools", "* keys; and **cards**.\n* tools [1]", True),
+        ('It\N{RIGHT SINGLE QUOTATION MARK}s "open" (9 to 5).', "It's open: 9 to 5!", True),
+    ],
+)
+def test_an_edit_leaves_the_words_only_where_it_says_the_same(
+    drafted: str, edited: str, same: bool
+) -> None:
+    record: Any = SimpleNamespace(draft={"text": drafted})
+    assert same_words(record, {**no_answer(), "text": edited}) is same
 
 
 def test_what_the_policy_held_is_no_label(desk: Desk) -> None:

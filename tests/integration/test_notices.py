@@ -323,6 +323,38 @@ def test_askers_whose_name_is_an_address_hear_of_their_answer(
 
 
 @on_sqlite
+@pytest.mark.parametrize("change", [{"disabled": True}, {"roles": ["asker"]}, {"scope": ["none"]}])
+def test_who_may_not_read_it_any_more_is_not_told_by_a_later_try(
+    database: Database, settings: Settings, box: Mailbox, change: dict[str, Any]
+) -> None:
+    box.refuse = True
+    by_mail = with_mail(settings, box, notice_text=True, notice_askers=True)
+    accounts = Access(database, by_mail).accounts
+    accounts.create("rita@example.com", ["reviewer"])
+    accounts.create("ann@example.com", ["asker"])
+    task_id, _ = hold(database, by_mail, asker="ann@example.com")
+    decide(database, by_mail, task_id, "approve")
+    hold(database, by_mail, urgency="urgent")
+    with database.transaction() as session:
+        session.execute(update(ReviewTaskRow).values(assigned_to="rita@example.com"))
+    sender = Sender(database, by_mail)
+    sender.run()
+    named = {row.destination for row in rows(database) if row.destination}
+    assert named == {"rita@example.com", "ann@example.com"}
+    box.refuse = False
+    accounts.change("rita@example.com", "olga", **change)
+    if "disabled" in change:
+        accounts.change("ann@example.com", "olga", disabled=True)
+    make_due(database)
+    sender.run()
+    told = [] if "disabled" in change else ["ann@example.com"]
+    assert [message["To"] for message in box.messages] == told
+    make_due(database)
+    sender.run()
+    assert not rows(database), "nobody is left to tell"
+
+
+@on_sqlite
 def test_a_mail_server_that_refuses_does_not_hold_the_webhook_up(
     database: Database, settings: Settings, box: Mailbox, receiver: Receiver
 ) -> None:

@@ -402,7 +402,7 @@ def test_an_older_edition_that_changes_does_not_hold_up_the_newer_one(
     old = library.document("a.md").id
     locks = table("pg_locks", column("granted"))
     waiting = select(func.count()).select_from(locks).where(not_(locks.c.granted))
-    relate, done = saving.relate, list[Future[object]]()
+    relate, done = relations.relate, list[Future[object]]()
     with ThreadPoolExecutor(1) as pool:
 
         def meanwhile(session: Session, made: Any) -> None:
