@@ -11,7 +11,7 @@ import {
   requireSession,
 } from "../shared/api.js";
 import { announce, byId, el, fill, setText, showingMore } from "../shared/dom.js";
-import { listed } from "../shared/format.js";
+import { age, listed } from "../shared/format.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
 import { keep, loadKept } from "../shared/kept.js";
 import { before, questionProblem } from "../shared/question.js";
@@ -30,6 +30,8 @@ import { loadThread, saveThread } from "./thread.js";
 
 /** Answers of a conversation that are loaded at once. */
 const TURNS = 20;
+/** How often it is said anew how long ago something was asked. */
+const AGES_MS = 30_000;
 /** How often suggestions are asked for while they are being tried, and every how many ms. */
 const SUGGESTED_TIMES = 6;
 const SUGGESTED_MS = 2500;
@@ -75,9 +77,15 @@ async function main() {
   mountComposer();
   stayAtEnd();
   mountConversations(context);
+  setInterval(growOlder, AGES_MS);
   document.addEventListener(NEWS, () => loadConversations(context));
   window.addEventListener("hashchange", () => openNamed().catch(showPageError));
   await Promise.all([loadCollections(), loadConversations(context), openNamed()]);
+}
+
+/** Who waits for a reviewer has the page open for hours: what was asked then was not "just now". */
+function growOlder() {
+  for (const time of byId("history").querySelectorAll("time")) setText(time, age(time.dateTime));
 }
 
 function questionField() {
@@ -155,6 +163,7 @@ async function openNamed() {
   const wanted = location.hash.slice(1) || null;
   if (wanted === conversation && wanted !== null) return;
   running?.abort();
+  fill(byId("page-error")); // it was about what was open before
   fill(byId("history"));
   begin(wanted, null);
   isLoaded = wanted === null;

@@ -2,7 +2,7 @@
 // The documents page: the list with its filters, and what the address names beside it.
 
 import { request, requireSession } from "../shared/api.js";
-import { byId, el, fill, refill, showingMore } from "../shared/dom.js";
+import { byId, el, fill, refill, showingMore, standAt } from "../shared/dom.js";
 import { namedIn, plural } from "../shared/format.js";
 import { mountHeader, showPageError } from "../shared/header.js";
 import { addingView } from "./adding.js";
@@ -31,6 +31,8 @@ let adding = null;
 let shownState = "";
 /** Whether a view was drawn. */
 let isDrawn = false;
+/** What the address named before. */
+let before = "";
 /** Ends what the view before follows. */
 let leave = () => {};
 
@@ -207,6 +209,8 @@ async function show() {
   leave = ended;
   fill(byId("detail"), el("a", { class: "back", href: "#" }, "‹ All documents"), parts);
   if (what) byId("detail").focus();
+  else standAt(before);
+  before = location.hash;
 }
 
 /**

@@ -2,7 +2,7 @@
 // The people page: every account, and the chosen one beside the list.
 
 import { request, requireSession } from "../shared/api.js";
-import { announce, byId, el, fill } from "../shared/dom.js";
+import { announce, byId, el, fill, standAt } from "../shared/dom.js";
 import { namedIn } from "../shared/format.js";
 import { attempt } from "../shared/forms.js";
 import { explainNoAccess, mountHeader, showPageError } from "../shared/header.js";
@@ -22,6 +22,8 @@ const NEW = "+/new";
 let accounts = [];
 /** @type {string[]} */
 let collections = [];
+/** What the address named before. */
+let before = "";
 
 async function main() {
   const session = await requireSession();
@@ -93,6 +95,8 @@ async function show() {
 function drawDetail(parts) {
   fill(byId("detail"), el("a", { class: "back", href: "#" }, "‹ All people"), parts);
   if (chosen()) byId("detail").focus();
+  else standAt(before);
+  before = location.hash;
 }
 
 /** @param {Account} account */
@@ -102,11 +106,11 @@ function latest(account) {
 
 /** @param {Account} account */
 async function changed(account) {
-  const before = accounts.find(({ name }) => name === account.name);
+  const known = accounts.find(({ name }) => name === account.name);
   accounts = accounts.map((one) => (one.name === account.name ? account : one));
   drawList();
   announce(`${account.name} was changed.`);
-  if (before?.disabled !== account.disabled) await show();
+  if (known?.disabled !== account.disabled) await show();
 }
 
 function newAccount() {

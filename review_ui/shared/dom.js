@@ -133,6 +133,18 @@ export async function showingMore(button, list, load, at = list.children.length)
 }
 
 /**
+ * Back from what an entry of a list leads to: the focus, which went with it, is at the entry again.
+ * @param {string} hash what the address named until now; "" for nothing
+ */
+export function standAt(hash) {
+  const standing = document.activeElement;
+  if (!hash || (standing && standing !== document.body)) return;
+  const links = [...document.querySelectorAll(".pane-list a")];
+  const entry = links.find((link) => link.getAttribute("href") === hash);
+  if (entry instanceof HTMLElement) entry.focus();
+}
+
+/**
  * Says something to screen readers through the page's polite live region.
  * @param {string} text
  */

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from tests.e2e.conftest import Running, faultless_page
+from tests.e2e.conftest import Running, faultless_page, sign_in_as_eve
+from tests.servers import Served
 
 pytestmark = pytest.mark.browser
 FACT = "How long may one journey last on annual multi-trip travel insurance?"
@@ -363,6 +364,33 @@ def test_the_first_screen_shows_the_draft(
     expect(page.get_by_test_id("edit-text")).to_be_focused()
     draft_is_in_view(page)
     page.context.close()
+
+
+LISTS = [("/review", "task"), ("/documents", "document"), ("/people", "person")]
+
+
+@pytest.mark.parametrize(("path", "entry"), LISTS)
+def test_a_list_is_in_reach_at_400_percent(
+    browser: Browser, tiny: Served, path: str, entry: str
+) -> None:
+    """On 1280 x 800, which the browser's own bars make smaller."""
+    tiny.site.held()
+    with faultless_page(browser, viewport={"width": 320, "height": 200}) as (page, _):
+        sign_in_as_eve(page, tiny, path)
+        page.get_by_test_id(entry).first.click(timeout=10_000)
+        page.wait_for_url(re.compile("#."))
+
+
+def test_on_the_smallest_screen_the_notice_of_ai_can_be_read(
+    browser: Browser, tiny: Served
+) -> None:
+    with faultless_page(browser, viewport={"width": 320, "height": 640}) as (page, _):
+        sign_in_as_eve(page, tiny)
+        page.evaluate("location.hash = 'x'")
+        notice = page.get_by_test_id("ai-notice")
+        expect(notice).to_be_in_viewport(ratio=1)
+        box = notice.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= 320
 
 
 def test_the_chat_says_that_it_is_an_ai_system(page: Page, running: Running) -> None:

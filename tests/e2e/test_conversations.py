@@ -1,5 +1,6 @@
 """Conversations in a browser: kept, found, named, exported, deleted; sources beside the answer."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,21 @@ def test_who_asks_in_a_conversation_that_was_not_loaded_goes_on_with_it(
     assert page.url.endswith(f"#{first}")
     asked = tiny.site.call("eve", "GET", f"/v1/conversations/{first}").json()["answers"]
     assert [one["question"] for one in asked] == [RELEASED] * 2
+
+
+def test_a_question_grows_older_and_an_error_of_another_conversation_goes(
+    page: Page, tiny: Served
+) -> None:
+    asked = [tiny.site.ask(HELD, "eve")["answer_id"] for _ in range(2)]
+    page.clock.install()
+    sign_in_as_eve(page, tiny, "/")
+    page.route("**/v1/conversations/*", lambda route: route.abort())
+    page.evaluate("(id) => { location.hash = id; }", asked[0])
+    expect(page.get_by_test_id("error")).to_contain_text("connection")
+    page.unroute("**/v1/conversations/*")
+    page.evaluate("(id) => { location.hash = id; }", asked[1])
+    time = page.locator(".exchange time")
+    expect(time).to_have_text(re.compile("just now|min. ago"))
+    expect(page.get_by_test_id("error")).to_have_count(0)
+    page.clock.fast_forward(3 * 3_600_000)
+    expect(time).to_have_text("3 hr. ago")

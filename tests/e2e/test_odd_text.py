@@ -43,6 +43,29 @@ def test_an_answer_of_odd_texts_is_edited_and_read(page: Page, tiny: Served) -> 
     assert not page.locator("html").evaluate(OVER)
 
 
+@pytest.mark.parametrize("width", [1280, 320])
+def test_a_question_and_a_name_of_one_long_word_stay_in_their_panes(
+    page: Page, tiny: Served, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    task = tiny.site.task_of(tiny.site.ask(f"{HELD} {WORD}", "ann")["answer_id"])
+    sign_in_as_eve(page, tiny, f"/review#{task}")
+    expect(page.locator("#task-title")).to_contain_text(WORD)
+    assert not page.locator("#detail").evaluate(OVER)
+    name = "b" * 80
+    person = {"name": name, "roles": ["asker"], "scope": ["c" * 80]}
+    tiny.site.call("eve", "POST", "/v1/users", json=person)
+    page.goto(f"{tiny.address}/people")
+    expect(page.get_by_test_id("person").filter(has_text=name)).to_be_visible()
+    assert not page.locator(".pane-list").evaluate(OVER)
+    page.goto(f"{tiny.address}/people#{name}")
+    expect(page.locator("#who-title")).to_contain_text(name)
+    assert not page.locator("#detail").evaluate(OVER)
+    page.goto(f"{tiny.address}/documents#add")
+    expect(page.get_by_test_id("folder")).to_be_visible()
+    assert not page.locator("#detail").evaluate(OVER)
+
+
 def test_each_part_of_an_answer_is_written_in_its_own_direction(page: Page, tiny: Served) -> None:
     sign_in_as_eve(page, tiny)
     answer = tiny.site.ask(HELD, "eve")["answer_id"]
