@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from app.errors import from_os_error
+
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield each line of ``path`` as a dict; blank lines are skipped.
@@ -33,6 +35,27 @@ def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise ValueError(f"{path.name}:{number}: expected an object, found {type(row).__name__}")
     return row
+
+
+def replace_text(path: Path, parts: Iterable[str]) -> int:
+    """Write these parts beside ``path``, then let them take its place: a run that fails leaves the
+    older file. Returns how many they were; raises ``StorageFull`` or another coded error."""
+    # What is no file, as a pipe, has no place that could be taken.
+    target = path.with_name(f"{path.name}.partial") if path.is_file() or not path.exists() else path
+    written = 0
+    try:
+        with target.open("w", encoding="utf-8") as stream:
+            for part in parts:
+                stream.write(part)
+                written += 1
+        if target != path:
+            target.replace(path)
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    finally:
+        if target != path:
+            target.unlink(missing_ok=True)
+    return written
 
 
 def sha256_file(path: Path) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from app.errors import AuditBroken, from_os_error
+from app.errors import AuditBroken
+from app.files import replace_text
 from app.proof.audit_checks import verified
 from app.proof.checkpoints import Checkpoints, read_checkpoint
 from app.proof.export import CHECKER, signed_proof_of
@@ -114,10 +115,7 @@ def write_export(answer_id: str, out: Path, as_json: bool) -> None:
         proof = signed_proof_of(Checkpoints(database, settings), database, answer_id)
     finally:
         database.close()
-    try:
-        out.write_text(json.dumps(proof, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise from_os_error(error, out) from error
+    replace_text(out, [json.dumps(proof, ensure_ascii=False, indent=1), "\n"])
     checks = proof["checks"]
     erased = checks["content_sha256_fits"] is None
     sound = (erased or checks["content_sha256_fits"]) and checks["broken_audit_link"] is None

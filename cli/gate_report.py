@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import Invalid, from_os_error
-from app.files import read_rows
+from app.files import read_rows, replace_text
 from guardrails.calibration import (
     Bin,
     RiskCoverage,
@@ -106,10 +106,7 @@ def write_page(
         + _figure("Share of wrong answers, by risk", _reliability_svg(outcomes))
         + "</html>\n"
     )
-    try:
-        path.write_text(page, "utf-8")
-    except OSError as error:
-        raise from_os_error(error, path) from error
+    replace_text(path, [page])
 
 
 def _figure(caption: str, svg: str) -> str:

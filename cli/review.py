@@ -1,7 +1,7 @@
 """``review``: the review queue from the command line."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from app.access.principals import LOCAL
-from app.errors import from_os_error
+from app.files import replace_text
 from app.review.decisions import Decision
 from app.review.desk import ReviewDesk
 from app.review.released import ChangedAnswer, ReleasedAnswers
@@ -216,7 +216,7 @@ def edits(
     settings = Settings()
     database = open_database(settings)
     try:
-        written = _write_lines(out, ReviewDesk(database, settings).edits(LOCAL))
+        written = replace_text(out, _lines(ReviewDesk(database, settings).edits(LOCAL)))
     finally:
         database.close()
     if as_json:
@@ -225,21 +225,8 @@ def edits(
         console.print(f"{written} edits written to {out}.", highlight=False, markup=False)
 
 
-def _write_lines(out: Path, rows: Iterable[EditView]) -> int:
-    """Write beside ``out``, then take its place: a run that fails leaves the older file."""
-    partial = out.with_name(f"{out.name}.partial")
-    written = 0
-    try:
-        with partial.open("w", encoding="utf-8") as target:
-            for row in rows:
-                target.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
-                written += 1
-        partial.replace(out)
-    except OSError as error:
-        raise from_os_error(error, out) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return written
+def _lines(rows: Iterable[EditView]) -> Iterator[str]:
+    return (json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
 
 
 def _decide(task_id: str, kind: DecisionKind, reason: str, yes: bool, as_json: bool) -> None:
