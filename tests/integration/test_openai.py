@@ -147,13 +147,19 @@ def test_a_held_completion_says_that_a_person_checks_and_no_word_of_the_draft(
     assert made.choices[0].finish_reason == "stop"
 
 
-def test_a_blocked_question_is_a_refusal_and_an_unanswered_one_is_not(client: OpenAI) -> None:
+def test_a_blocked_question_is_filtered_and_an_unanswered_one_is_not(client: OpenAI) -> None:
     blocked = chat(client, user(HOSTILE))
     assert behind(blocked)["status"] == "blocked"
-    assert blocked.choices[0].message.refusal == blocked.choices[0].message.content
+    (choice,) = blocked.choices
+    assert choice.finish_reason == "content_filter"
+    assert choice.message.content and choice.message.refusal is None  # some clients show both
+    (*chunks, last) = chat(client, user(HOSTILE), stream=True)
+    said = [(one.choices[0].delta.content, one.choices[0].delta.refusal) for one in chunks]
+    assert said == [("", None), (choice.message.content, None)]
+    assert last.choices[0].finish_reason == "content_filter"
     abstained = chat(client, user(UNANSWERABLE))
     assert behind(abstained)["status"] == "abstained"
-    assert abstained.choices[0].message.refusal is None
+    assert abstained.choices[0].finish_reason == "stop"
     assert "do not answer" in abstained.choices[0].message.content
     greeted = chat(client, user("Hello!"))
     assert (behind(greeted)["status"], behind(greeted)["reason"]) == ("abstained", "small_talk")

@@ -119,19 +119,14 @@ class Told:
 
 
 def chat_completion(told: Told) -> wire.ChatCompletion:
-    """The whole answer; a blocked one is said twice, since many clients show no refusal."""
-    said = told.said
-    content = None if said.refused and told.schema is not None else said.text
-    message = wire.ChatMessage(
-        content=content,
-        refusal=said.text if said.refused else None,
-        annotations=_chat_sources(told),
-    )
+    """The whole answer."""
+    text, refusal, ended = _chat_text(told)
+    message = wire.ChatMessage(content=text, refusal=refusal, annotations=_chat_sources(told))
     return wire.ChatCompletion(
         id=f"chatcmpl-{told.answer.answer_id}",
         created=told.created,
         model=told.model,
-        choices=[wire.Choice(message=message)],
+        choices=[wire.Choice(message=message, finish_reason=ended)],
         usage=_chat_usage(told),
         countersign=told.extension,
     )
@@ -139,23 +134,31 @@ def chat_completion(told: Told) -> wire.ChatCompletion:
 
 def chat_chunks(told: Told, *, whole: bool, usage: bool) -> Iterator[wire.ChatChunk]:
     """The same in pieces, or with ``whole`` in one; ``usage`` adds a last one about that."""
-    said = told.said
+    text, refusal, ended = _chat_text(told)
 
     def chunk(delta: Mapping[str, Any], **more: Any) -> wire.ChatChunk:
         choice = wire.ChunkChoice(delta=dict(delta), finish_reason=more.pop("ended", None))
         return wire.ChatChunk(choices=[choice], **_chunk(told), **more)
 
     yield chunk({"role": "assistant", "content": ""})
-    silent = said.refused and told.schema is not None
-    for piece in () if silent else _in(said.pieces, whole=whole):
+    for piece in () if text is None else _in(told.said.pieces, whole=whole):
         yield chunk({"content": piece})
-    if said.refused:
-        yield chunk({"refusal": said.text})
+    if refusal is not None:
+        yield chunk({"refusal": refusal})
     if sources := [one.model_dump() for one in _chat_sources(told)]:
         yield chunk({"annotations": sources})
-    yield chunk({}, ended="stop", countersign=told.extension)
+    yield chunk({}, ended=ended, countersign=told.extension)
     if usage:
         yield wire.ChatChunk(choices=[], usage=_chat_usage(told), **_chunk(told))
+
+
+def _chat_text(told: Told) -> tuple[str | None, str | None, Any]:
+    """(content, refusal, why it ended). What is refused is content too, since many clients show no
+    refusal, and only that, since others show both; a program that expects an object gets none."""
+    said = told.said
+    if said.refused and told.schema is not None:
+        return None, said.text, "stop"
+    return said.text, None, "content_filter" if said.refused else "stop"
 
 
 def _chunk(told: Told) -> Mapping[str, Any]:

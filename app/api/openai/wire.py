@@ -72,7 +72,7 @@ class Choice(BaseModel):
 
     index: int = 0
     message: ChatMessage
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: Literal["stop", "content_filter"] = "stop"
     logprobs: None = None
 
 
@@ -93,7 +93,7 @@ class ChunkChoice(BaseModel):
 
     index: int = 0
     delta: dict[str, Any]
-    finish_reason: Literal["stop"] | None = None
+    finish_reason: Literal["stop", "content_filter"] | None = None
     logprobs: None = None
 
 
