@@ -44,6 +44,8 @@ TOLD = re.compile(
     r"|[^\w\s.,:;!?…\-\u2010-\u2015\"'`\u2018-\u201f«»()\[\]{}*|#•·\u200b-\u200f]"
 )
 """What an answer tells: "£5" is not "€5", and "1.5" is not "15"."""
+AFTER_END = re.compile(r"(?:[ \t]*\[\d{1,3}\])+(?:[.!?](?!\S))?[ \t]*")
+"""Markers after a full stop, as many write them and as the page puts them."""
 MAX_EDIT_CHARS = 20_000
 RELEASED = ("audit", "recheck")
 """The kinds of tasks whose answer is out already."""
@@ -214,7 +216,7 @@ def edited_answer(
     if not text or len(text) > MAX_EDIT_CHARS:
         raise Invalid(f"The edited answer has 1 to {MAX_EDIT_CHARS} characters.")
     base = cast("AnswerObject", record.draft if proposal is None else proposal.answer)
-    sentences = [_edited_sentence(text[start:end]) for start, end in sentence_bounds(text)]
+    sentences = [_edited_sentence(marked) for marked in _marked_sentences(text)]
     known = {one["number"]: one for one in base["citations"]}
     others = uncited(base, record.evidence)
     for number in sorted({n for one in sentences for n in one["citations"]} - known.keys()):
@@ -295,6 +297,21 @@ def same_words(record: RecordRow, answer: AnswerObject) -> bool:
 def _words(text: str) -> list[str]:
     """Words, whole numbers with their signs, and symbols; marks that set them apart are none."""
     return TOLD.findall(MARKER.sub(" ", text).replace("\N{MINUS SIGN}", "-").casefold())
+
+
+def _marked_sentences(text: str) -> list[str]:
+    """The sentences with their markers; markers after a full stop belong to what it ends."""
+    found: list[str] = []
+    last = 0
+    for start, end in sentence_bounds(text):
+        same_line = bool(found) and "\n" not in text[last:start]
+        if same_line and (markers := AFTER_END.match(text, start, end)):
+            found[-1] += "".join(f" [{number}]" for number in MARKER.findall(markers[0]))
+            start = markers.end()
+        if text[start:end].strip():
+            found.append(text[start:end])
+        last = end
+    return found
 
 
 def _edited_sentence(marked: str) -> SentenceObject:

@@ -148,6 +148,7 @@ function badgesOf({ unseen, waiting }) {
   const fresh = el("span", { class: "badge ok", "data-testid": "unseen" }, `${unseen} new`);
   return [
     unseen > 0 && fresh,
+    unseen > 0 && waiting > 0 && " ",
     waiting > 0 && el("span", { class: "badge accent" }, "Being checked"),
   ];
 }

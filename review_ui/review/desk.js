@@ -2,7 +2,7 @@
 // Works on the tasks: moves the state by what the reviewer and the service do, and draws it.
 
 import { ApiError, isLeaving, messageOf, request } from "../shared/api.js";
-import { announce, byId, el, fill, painted, showingMore } from "../shared/dom.js";
+import { announce, byId, el, fill, painted, setText, showingMore } from "../shared/dom.js";
 import { undoButton } from "../shared/forms.js";
 import { showPageError } from "../shared/header.js";
 import { drawActions, drawHandling, setBusy, submitForm } from "./actions.js";
@@ -25,6 +25,7 @@ import { mountPractice } from "./practice.js";
 import { drawQuotes, pressQuote, quoteAsEdit } from "./quotes.js";
 import * as states from "./state.js";
 import { keepUnsaved, loadUnsaved } from "./unsaved.js";
+import { askedWords } from "./words.js";
 
 /** @import { EarlierAnswer, QuoteView, TaskDetailView, TasksView } from "../shared/wire.d.ts" */
 /** @import { Decision } from "./actions.js" */
@@ -134,6 +135,7 @@ function followQueue() {
 }
 
 function refreshIfDue() {
+  drawTimes();
   followQueue();
   const streamed = stream?.readyState === EventSource.OPEN;
   const due = Date.now() - refreshedAt > (streamed ? REFRESH_STREAMED_MS : REFRESH_MS / 2);
@@ -189,6 +191,12 @@ function drawTask() {
   if (task) byId("task").setAttribute("data-testid", "task-detail");
   else byId("task").removeAttribute("data-testid");
   byId("detail").scrollTo({ top: 0 });
+}
+
+/** A task stays open for long: what is left to decide it grows less. */
+function drawTimes() {
+  const node = document.getElementById("asked-when");
+  if (node && state.task) setText(node, askedWords(state.task));
 }
 
 /** Says beside the title who else is reviewing the shown task. */

@@ -97,7 +97,7 @@ function headOf(task) {
       task.why,
     ),
     more ? folded("All reasons", more) : el("details", { class: "whole-why" }, wholeWhy()),
-    el("p", { class: "muted small" }, askedWords(task)),
+    el("p", { id: "asked-when", class: "muted small" }, askedWords(task)),
     notes && el("p", { class: "muted small", "data-testid": "task-notes" }, notes),
     task.provisional &&
       el("p", { class: "muted small", "data-testid": "provisional" }, PROVISIONAL),

@@ -110,7 +110,9 @@ export function askerWords(name) {
  */
 export function askedWords({ asker, created_at, expires_at, state }) {
   const asked = `Asked by ${askerWords(asker)}, ${moment(created_at)}`;
-  return state === "open" || state === "claimed" ? `${asked} · expires ${age(expires_at)}` : asked;
+  if (state !== "open" && state !== "claimed") return asked;
+  const word = Date.parse(expires_at) > Date.now() ? "expires" : "expired";
+  return `${asked} · ${word} ${age(expires_at)}`;
 }
 
 /**

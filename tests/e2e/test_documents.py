@@ -254,6 +254,18 @@ def test_the_list_keeps_its_length_and_the_focus_while_something_is_read(
     expect(documents.nth(120)).to_be_focused()
 
 
+def test_who_goes_back_to_a_list_stands_where_they_left_it(page: Page, tiny: Served) -> None:
+    page.set_viewport_size({"width": 390, "height": 780})
+    sign_in_as_eve(page, tiny, "/documents")
+    for path, entry in (("/documents", "document"), ("/people", "person")):
+        page.goto(f"{tiny.address}{path}")
+        last = page.get_by_test_id(entry).last
+        last.press("Enter")
+        expect(page.locator("#detail")).to_be_focused()
+        page.locator("a.back").press("Enter")
+        expect(last).to_be_focused()
+
+
 LEAVES = """() => {
   const event = new Event("beforeunload", { cancelable: true });
   return window.dispatchEvent(event);

@@ -110,19 +110,6 @@ def test_who_names_a_conversation_stands_in_its_title_and_at_its_button(
     expect(rename).to_be_focused()
 
 
-@pytest.mark.parametrize(("path", "entry"), [("/documents", "document"), ("/people", "person")])
-def test_who_goes_back_to_a_list_stands_where_they_left_it(
-    page: Page, tiny: Served, path: str, entry: str
-) -> None:
-    page.set_viewport_size({"width": 390, "height": 780})
-    sign_in_as_eve(page, tiny, path)
-    last = page.get_by_test_id(entry).last
-    last.press("Enter")
-    expect(page.locator("#detail")).to_be_focused()
-    page.locator("a.back").press("Enter")
-    expect(last).to_be_focused()
-
-
 WITHIN_A_WORD = """(field, key) => {
   const said = { key, keyCode: 229, bubbles: true, cancelable: true };
   field.dispatchEvent(new KeyboardEvent("keydown", said));

@@ -33,6 +33,19 @@ def as_it_began(example_services: Services) -> None:
         switch_mode(example_services.database, mode, "as it began", "admin", collection)
 
 
+def test_in_forced_colours_the_legend_still_says_which_part_is_which(
+    page: Page, running: Running
+) -> None:
+    page.emulate_media(forced_colors="active")
+    sign_in(page, running, "/operations")
+    swatches = page.locator(".swatch")
+    expect(swatches.first).to_be_visible()
+    colours = swatches.evaluate_all(
+        "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
+    )
+    assert len(set(colours)) == len(colours) > 1
+
+
 def test_a_switch_on_the_page_stops_releases_at_once(page: Page, running: Running) -> None:
     sign_in(page, running, "/operations")
     mode = page.get_by_test_id("gate-mode")

@@ -299,3 +299,15 @@ def test_an_undo_that_fails_says_why_and_one_that_runs_is_sent_once(
         sent[0].fulfill(status=409, json=late)
     page.wait_for_timeout(300)
     expect(page.locator("#task-notice")).to_have_text("It is too late.")
+
+
+def test_what_is_left_to_decide_a_task_grows_less_while_it_is_read(
+    page: Page, tiny: Served
+) -> None:
+    task_id = tiny.site.held()[0]
+    page.clock.install()
+    sign_in_as_eve(page, tiny, f"/review#{task_id}")
+    left = page.locator("#asked-when")
+    expect(left).to_contain_text("expires in 2 days")
+    page.clock.fast_forward(4 * 86_400_000)
+    expect(left).to_contain_text("expired yesterday")

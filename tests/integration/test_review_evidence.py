@@ -122,6 +122,18 @@ def test_an_edit_may_cite_every_passage_that_is_shown(bench: Bench) -> None:
     assert fire.text[cited["start"] : cited["end"]] == cited["quote"]
 
 
+def test_a_marker_after_a_full_stop_belongs_to_the_sentence_that_it_ends(bench: Bench) -> None:
+    task_id = bench.hold()
+    text = "For water £350 [1]. [1] The excess for fire is £500. [2]"
+    bench.decide(task_id, "edit", text=text)
+    answer = bench.released()
+    assert answer["text"] == text
+    assert [(one["text"], one["citations"]) for one in answer["sentences"]] == [
+        ("For water £350.", [1]),
+        ("The excess for fire is £500.", [2]),
+    ]
+
+
 def test_an_edit_may_cite_what_was_searched_for(bench: Bench) -> None:
     made = bench.trail()
     task_id = bench.record(replace(made, evidence=[bench.passages()["water"]]))

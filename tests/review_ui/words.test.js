@@ -12,6 +12,7 @@ import {
 } from "../../review_ui/operations/gate.js";
 import {
   approvalWords,
+  askedWords,
   askerWords,
   countWords,
   editProblem,
@@ -247,4 +248,11 @@ test("one task that is listed is not called tasks", () => {
     "1 task is listed.",
     "2 tasks are listed.",
   ]);
+});
+
+test("a task whose time is over while it is open is not said to expire in the past", () => {
+  const at = (/** @type {number} */ ms) => new Date(Date.now() + ms).toISOString();
+  const words = (/** @type {number} */ ms) => askedWords(task("a", { expires_at: at(ms) }));
+  assert.match(words(2 * 86_400_000 + 5000), / · expires in 2 days$/);
+  assert.match(words(-3_605_000), / · expired 1 hr\. ago$/);
 });
