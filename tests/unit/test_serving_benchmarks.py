@@ -14,13 +14,12 @@ import pytest
 from app.errors import DependencyFailed, NotReady
 from app.retrieval.retriever import Retriever
 from app.tracing import span
-from benchmarks import latency, made_store, soak
+from benchmarks import latency, made_store, rebuild, soak
 from benchmarks.load import DEADLINE_S, _late
 from benchmarks.machine import cpu_seconds, descriptors, machine, memory_mb, threads
 from benchmarks.peers.measure import PEERS, compare_systems, measure_peers
 from benchmarks.peers.models import _best_span
 from benchmarks.peers.talk import run_round
-from benchmarks.rebuild import _asked_beside
 from benchmarks.service import Told, ask_at_rate, ask_in_turn, example_questions
 from tests.effort import wait_until
 
@@ -214,7 +213,8 @@ def test_a_soak_approves_what_was_drafted_and_rejects_what_was_not() -> None:
     assert soak.decision_on({**task, "draft": {"sentences": []}})["kind"] == "reject"
 
 
-def test_what_fails_while_an_index_is_built_is_named() -> None:
+def test_what_fails_while_an_index_is_built_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rebuild, "BEFORE_S", 0.0)
     asked: list[str] = []
 
     def retrieve(question: str, *_: object) -> SimpleNamespace:
@@ -229,6 +229,6 @@ def test_what_fails_while_an_index_is_built_is_named() -> None:
     def until_all_asked() -> None:
         wait_until(lambda: {*asked} == {*"abc"})
 
-    took, wrong, _ = _asked_beside(retriever, questions, until_all_asked)
+    took, wrong, _ = rebuild._asked_beside(retriever, questions, until_all_asked)
     assert len(asked) >= 3 and len(took) == len(asked) - asked.count("b")
     assert wrong == {"NotReady: no index": asked.count("b"), "nothing found": asked.count("c")}
