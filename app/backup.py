@@ -11,9 +11,9 @@ import hashlib
 import json
 import lzma
 import os
+import secrets
 import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -120,27 +120,26 @@ def back_up(database: Database, settings: Settings, out: Path) -> Manifest:
 def _new_part(out: Path) -> Iterator[Path]:
     """What becomes ``out`` once it is whole: of this backup alone, and nobody else may read it.
 
-    It is locked as long as this process lives: whoever finds it without a lock may remove it.
+    It is locked as long as this process lives: whoever finds it without a lock may remove it. Its
+    name is known before it is there, so that whoever ends this process meanwhile leaves nothing.
     """
-    handle, name = _locked_part(out)
+    part, handle = out.with_name(f"{out.name}.{secrets.token_hex(8)}{PART}"), -1
     try:
+        handle = _locked(part)
         while not os.fstat(handle).st_nlink:  # another backup took it for dead before the lock
-            os.close(handle)
-            handle, name = _locked_part(out)
-        yield Path(name)
+            gone, handle = handle, _locked(part)
+            os.close(gone)
+        yield part
     finally:
-        Path(name).unlink(missing_ok=True)
-        os.close(handle)
+        part.unlink(missing_ok=True)
+        if handle >= 0:
+            os.close(handle)
 
 
-def _locked_part(out: Path) -> tuple[int, str]:
-    handle, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=PART, dir=out.parent)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except BaseException:  # it was told to end
-        Path(name).unlink(missing_ok=True)
-        raise
-    return handle, name
+def _locked(part: Path) -> int:
+    handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
 
 
 def _write_tables(database: Database, archive: zipfile.ZipFile, manifest: Manifest) -> None:

@@ -370,6 +370,30 @@ def test_a_backup_that_is_told_to_end_leaves_nothing(tmp_path: Path) -> None:
     assert list(place.iterdir()) == []
 
 
+def test_a_backup_that_is_told_to_end_while_its_file_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    place = tmp_path / "backups"
+    place.mkdir()
+    make = os.open
+
+    def make_and_end(path: Any, *options: Any, **more: Any) -> int:
+        handle = make(path, *options, **more)
+        if str(path).startswith(str(place)):
+            os.close(handle)
+            raise SystemExit(128 + signal.SIGTERM)
+        return handle
+
+    database = open_database(settings)
+    monkeypatch.setattr(os, "open", make_and_end)
+    with pytest.raises(SystemExit):
+        back_up(database, settings, place / "monday.zip")
+    monkeypatch.undo()
+    database.close()
+    assert list(place.iterdir()) == []
+
+
 def test_a_chain_that_was_changed_before_the_backup_is_refused(
     archive: Path, tmp_path: Path
 ) -> None:
