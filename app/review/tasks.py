@@ -108,6 +108,18 @@ def _renews(reviewer: Principal) -> ColumnElement[bool]:
     return and_(*mine, ReviewTaskRow.claimed_at.is_not(None))
 
 
+def _newest_claim(
+    task: ReviewTaskRow, reviewer: Principal, fence: int
+) -> tuple[ColumnElement[bool], ...]:
+    """That this claim is the newest one, and still held."""
+    return (
+        ReviewTaskRow.id == task.id,
+        ReviewTaskRow.state == "claimed",
+        ReviewTaskRow.claimed_by == reviewer.name,
+        ReviewTaskRow.fence == fence,
+    )
+
+
 def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: int) -> bool:
     """The one statement that decides a race: it matches for the newest claim only, once.
 
@@ -118,11 +130,8 @@ def finish(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: in
         session,
         update(ReviewTaskRow)
         .where(
-            ReviewTaskRow.id == task.id,
-            ReviewTaskRow.state == "claimed",
+            *_newest_claim(task, reviewer, fence),
             *_in_time(moment),
-            ReviewTaskRow.claimed_by == reviewer.name,
-            ReviewTaskRow.fence == fence,
         )
         .values(state="decided", undecided=False, lease_until=None),
     )
@@ -136,12 +145,7 @@ def let_go(session: Session, task: ReviewTaskRow, reviewer: Principal, fence: in
     ended = _changed(
         session,
         update(ReviewTaskRow)
-        .where(
-            ReviewTaskRow.id == task.id,
-            ReviewTaskRow.state == "claimed",
-            ReviewTaskRow.claimed_by == reviewer.name,
-            ReviewTaskRow.fence == fence,
-        )
+        .where(*_newest_claim(task, reviewer, fence))
         .values(state="open", claimed_by=None, lease_until=None),
     )
     if ended:
