@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from ingestion.formats.html_facts import Facts
@@ -82,6 +83,7 @@ HIDING_NAMES |= {"headerlink", "header-anchor", "hash-link", "anchorjs-link", "c
 SHOWN_AGAIN = re.compile(r"d-\w+-\w+|\w+:\S+|\S*focusable")
 
 
+@lru_cache(1024)
 def _is_hidden_by_name(names: str | None) -> bool:
     """Whether a class hides an element by a convention that the common style sheets share."""
     found = (names or "").split()
