@@ -40,8 +40,9 @@ def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
 def replace_text(path: Path, parts: Iterable[str]) -> int:
     """Write these parts beside ``path``, then let them take its place: a run that fails leaves the
     older file. Returns how many they were; raises ``StorageFull`` or another coded error."""
-    # What is no file, as a pipe, has no place that could be taken.
-    target = path.with_name(f"{path.name}.partial") if path.is_file() or not path.exists() else path
+    # A pipe has no place that could be taken, and that of a link, as /dev/stdout, is not ours.
+    own = not path.is_symlink() and (path.is_file() or not path.exists())
+    target = path.with_name(f"{path.name}.partial") if own else path
     written = 0
     try:
         with target.open("w", encoding="utf-8") as stream:

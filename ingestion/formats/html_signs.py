@@ -84,7 +84,7 @@ def told_by_sign(cell: Any) -> str:
 def _is_for_ears(cell: Any, text: str) -> bool:
     """Whether nothing of the text is seen, beside a picture: it tells what that shows."""
     unseen = [one for one in cell.css("svg title, [class]") if _speaks(one)]
-    return len(unseen) == 1 and unseen[0].text().strip() == text and len([*cell.iter()]) > 0
+    return len(unseen) == 1 and unseen[0].text().strip() == text
 
 
 def _speaks(node: Any) -> bool:

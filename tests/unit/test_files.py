@@ -44,6 +44,14 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    path, link = tmp_path / "report.html", tmp_path / "stdout"
+    path.write_text("older", "utf-8")
+    link.symlink_to(path)
+    replace_text(link, ["newer"])
+    assert link.is_symlink() and path.read_text("utf-8") == "newer"
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="nowhere"):
         replace_text(tmp_path / "nowhere" / "report.html", ["a"])
